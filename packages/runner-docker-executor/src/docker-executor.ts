@@ -30,7 +30,7 @@ import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
 import { EngineError } from './engine/engine-error.ts'
 import { EngineLink } from './engine/engine-link.ts'
 import { furnishJob } from './furnish-job.ts'
-import { planContainers } from './job-plan.ts'
+import { contentOfJob, planContainers } from './job-plan.ts'
 import { ServiceWatch } from './services/service-watch.ts'
 import type { DockerSettings } from './settings/docker-settings.ts'
 
@@ -139,8 +139,11 @@ export class DockerExecutor implements JobExecutor {
     log: PrepareLog,
     options: Omit<PrepareOptions, 'job' | 'log'>,
   ): Promise<PreparedPlace | { readonly lost: EnvironmentError }> {
+    const { settings, environmentVariables } = this.#options
+    const content = contentOfJob(job, settings, environmentVariables)
     const slot = await this.#finder.find<LentSlot>(reservation, {
       ...options,
+      content,
       admit: async (acquisition, connection) => ({ place: { acquisition, connection } }),
     })
     const { signal } = options
@@ -150,7 +153,9 @@ export class DockerExecutor implements JobExecutor {
     const link = this.#link(slot)
     this.#active.add(attempt)
     try {
-      return await this.#furnish(slot, link, { job, concurrentId, attempt, log, signal })
+      const prepared = await this.#furnish(slot, link, { job, concurrentId, attempt, log, signal })
+      if (content !== undefined) acquisition.addContent(content)
+      return prepared
     } catch (error) {
       const { instanceId } = acquisition
       const isLost = acquisition.signal.aborted || (error instanceof EngineError && link.isLost(error))
@@ -291,12 +296,13 @@ export class DockerExecutor implements JobExecutor {
   #place({ acquisition }: LentSlot, link: EngineLink, watch: ServiceWatch, handle: DockerHandle): PreparedPlace {
     const { concurrentIds, outlives, killGraceMs = 10_000, clock, logger } = this.#options
     const { starts, image, attempt, opensFiles, ...rest } = handle
+    const why = acquisition.isForContent ? ', chosen because it has the image' : ''
     const environment = new DockerEnvironment({
       ...rest,
       attempt,
       acquisition,
       link,
-      description: `image ${image} on instance ${acquisition.instanceId}, slot ${acquisition.slot}`,
+      description: `image ${image} on instance ${acquisition.instanceId}, slot ${acquisition.slot}${why}`,
       helper: { shell: 'sh', prepares: 'sources', opensFiles },
       starts,
       handle: outlives === undefined ? undefined : handle,

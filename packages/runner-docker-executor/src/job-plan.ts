@@ -8,6 +8,7 @@ import {
 } from '@runner-core/job'
 import type { ContainerRequest } from './containers/host-config.ts'
 import { checkImageAllowed } from './images/allowed-images.ts'
+import { imageContent } from './images/image-content.ts'
 import { effectivePullPolicies } from './images/pull-policy.ts'
 import { planServices, type ServicePlan } from './services/service-plan.ts'
 import type { DockerSettings, PullPolicy } from './settings/docker-settings.ts'
@@ -68,13 +69,38 @@ export function planContainers(
   }
 }
 
+/** The name of the image that a job asks for, or gets since it asks for none; empty: there is none. */
+function nameOfImage(
+  asked: JobImage | undefined,
+  settings: Pick<DockerSettings, 'image'>,
+  expand: (text: string) => string,
+): { readonly image: string; readonly byDefault: string } {
+  const byDefault = settings.image === undefined ? '' : expand(settings.image)
+  return { image: expand(asked?.name ?? '') || byDefault, byDefault }
+}
+
+/** As what an instance has that has the job's image; undefined: it names none. Known before there is an instance. */
+export function contentOfJob(
+  job: JobPayload,
+  settings: Pick<DockerSettings, 'image'>,
+  environmentVariables: SettingSources['environmentVariables'],
+): string | undefined {
+  const expand = (text: string): string => earlyText({ payload: job, environmentVariables }, text)
+  try {
+    return imageContent(nameOfImage(job.image, settings, expand).image)
+  } catch (error) {
+    // The job fails of it once it has a place.
+    if (error instanceof JobError) return undefined
+    throw error
+  }
+}
+
 function wantedImage(
   asked: JobImage | undefined,
   settings: DockerSettings,
   expand: (text: string) => string,
 ): WantedImage {
-  const byDefault = settings.image === undefined ? '' : expand(settings.image)
-  const image = expand(asked?.name ?? '') || byDefault
+  const { image, byDefault } = nameOfImage(asked, settings, expand)
   if (image === '')
     throw new JobError(
       'invalid_job',

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { silentLogger, systemClock } from '@runner-core/fleeting'
+import { type InstanceGroup, silentLogger, systemClock } from '@runner-core/fleeting'
 import { Provisioner } from '@runner-core/fleeting/provisioner'
 import { type JobOutcome, type JobPayload, type RunJobOptions, runJob } from '@runner-core/job'
 import { ConcurrentIds, type PreparedPlace } from '@runner-core/runner-executor'
-import { Taskscaler, usageRecords } from '@runner-core/taskscaler'
+import { Taskscaler, type TaskscalerOptions, usageRecords } from '@runner-core/taskscaler'
 import { busyboxImage } from '@runner-core/testkit/containers/busybox-image'
 import { helperImage } from '@runner-core/testkit/containers/helper-image'
 import { plainSettings } from '@runner-core/testkit/containers/plain-settings'
@@ -22,6 +22,9 @@ const never = new AbortController().signal
 export interface JobRigOptions {
   /** Default: this machine's Engine. */
   readonly open?: OpenSocket
+  /** Instances in place of the one Engine, at most two. */
+  readonly group?: InstanceGroup
+  readonly scaler?: Partial<TaskscalerOptions>
   readonly settings?: Partial<DockerSettings>
   readonly executor?: Partial<DockerExecutorOptions>
 }
@@ -43,30 +46,31 @@ export class JobRig implements AsyncDisposable {
   /** Of this rig alone: what it makes is found by it. */
   readonly name: string = `bad${randomBytes(4).toString('hex')}`
   executor!: DockerExecutor
-  #scaler!: Taskscaler
+  scaler!: Taskscaler
   #provisioner!: Provisioner
 
-  static async start({ open = openSocket, settings, executor }: JobRigOptions = {}): Promise<JobRig> {
+  static async start({ open = openSocket, group, scaler, settings, executor }: JobRigOptions = {}): Promise<JobRig> {
     const rig = new JobRig()
     const shared = { clock: systemClock, random: Math.random, logger: silentLogger }
     rig.#provisioner = await Provisioner.start(
       {
         ...shared,
-        group: engineGroup(open)({}, { ...shared, fleet: rig.name, connector: {} }),
+        group: group ?? engineGroup(open)({}, { ...shared, fleet: rig.name, connector: {} }),
         usage: usageRecords,
-        maxInstances: 1,
+        maxInstances: group === undefined ? 1 : 2,
         settings: { updateIntervalWhenExpectingMs: 50 },
       },
       never,
     )
-    rig.#scaler = await Taskscaler.start({
+    rig.scaler = await Taskscaler.start({
       ...shared,
       provisioner: rig.#provisioner,
       onDispose: 'remove-instances',
       policies: [{ periods: ['* * * * *'], idleCount: 0, idleTimeMs: 60_000, scaleFactor: 0, scaleFactorLimit: 0 }],
+      ...scaler,
     })
     rig.executor = new DockerExecutor({
-      scaler: rig.#scaler,
+      scaler: rig.scaler,
       settings: {
         ...plainSettings,
         pullPolicies: ['never'],
@@ -138,12 +142,12 @@ export class JobRig implements AsyncDisposable {
   }
 
   get lentSlots(): number {
-    return this.#scaler.status().tasks.acquired
+    return this.scaler.status().tasks.acquired
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.executor.sweepsEnded()
-    await this.#scaler[Symbol.asyncDispose]()
+    await this.scaler[Symbol.asyncDispose]()
     await this.#provisioner[Symbol.asyncDispose]()
     const volumes = docker('volume', 'ls', '-q', '--filter', `name=${this.name}`)
     if (volumes !== '') docker('volume', 'rm', ...volumes.split('\n'))
@@ -165,7 +169,7 @@ function withImage(job: JobPayload): JobPayload {
   return { ...job, image: job.image ?? imageOf(busyboxImage) }
 }
 
-async function openSocket(): ReturnType<OpenSocket> {
+export async function openSocket(): ReturnType<OpenSocket> {
   const socket = connect({ path: socketPath, allowHalfOpen: true })
   await once(socket, 'connect')
   return socket

@@ -26,6 +26,8 @@ beforeEach(() => {
     instanceId: 'i-1',
     slot: 2,
     useCount: 1,
+    isForContent: false,
+    addContent: () => {},
     signal: instance.signal,
     ending: new AbortController().signal,
     condemn: (reason) => void condemned.push(reason),

@@ -18,6 +18,7 @@ export type { TaskCounts, TaskscalerStatus } from './explain/status.ts'
 export { InvalidSettingsError } from './invalid-settings.ts'
 export { type FirstPlan, firstPlan } from './loop/first-plan.ts'
 export type { ReadyCheck } from './loop/readiness.ts'
+export type { WarmUp, WarmUpOptions } from './loop/warm-up.ts'
 export type { TaskscalerObserver } from './observer.ts'
 /** The decision, as a pure function. */
 export { breakerText } from './plan/breaker-text.ts'

@@ -3,6 +3,7 @@ import type { Provisioner, ProvisionerOptions } from '@runner-core/fleeting/prov
 import type { DemandSource } from './demand/demand-source.ts'
 import { InvalidSettingsError, isAmount, isCount } from './invalid-settings.ts'
 import type { ReadyCheck } from './loop/readiness.ts'
+import type { WarmUp } from './loop/warm-up.ts'
 import type { TaskscalerObserver } from './observer.ts'
 import type { IdlePolicy } from './plan/policy.ts'
 import { compileSchedule, type Schedule } from './plan/schedule.ts'
@@ -31,6 +32,8 @@ export interface TaskscalerOptions {
    * made.
    */
   readonly readyCheck?: ReadyCheck
+  /** Done on each instance that was proven ready, before it counts as ready. Default: nothing. */
+  readonly warmUp?: WarmUp | undefined
   /** How long an instance that runs may take to become ready, milliseconds. Default 600,000. */
   readonly readyTimeoutMs?: number
   /** The furthest that a promise of capacity may lie ahead, milliseconds. Default 600,000. */
@@ -44,8 +47,9 @@ export interface TaskscalerOptions {
 
 /** Options checked and complete. */
 export interface TaskscalerSettings
-  extends Required<Omit<TaskscalerOptions, 'provisioner' | 'policies' | 'readyCheck'>> {
+  extends Required<Omit<TaskscalerOptions, 'provisioner' | 'policies' | 'readyCheck' | 'warmUp'>> {
   readonly readyCheck: ReadyCheck | undefined
+  readonly warmUp: WarmUp | undefined
   readonly limits: SlotLimits
   readonly schedule: Schedule
 }
@@ -86,6 +90,7 @@ export function withDefaults(options: Omit<TaskscalerOptions, 'provisioner'>): T
     limits: { capacity: capacityPerInstance, uses: maxUseCount === 0 ? Number.POSITIVE_INFINITY : maxUseCount },
     schedule: compileSchedule(policies),
     readyCheck: options.readyCheck,
+    warmUp: options.warmUp,
     readyTimeoutMs,
     promiseCapMs,
     demand,

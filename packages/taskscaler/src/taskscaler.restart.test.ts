@@ -3,7 +3,14 @@ import { type FleetLease, MemoryStateStore, StateError } from '@runner-core/flee
 import { ManualClock, MemoryGroup, simpleShell } from '@runner-core/fleeting/testing'
 import { policy } from '@runner-core/testkit/scaler/rig'
 import { describe, expect, it, vi } from 'vitest'
-import { type Acquisition, NoCapacityError, Taskscaler, type TaskscalerOptions, usageRecords } from './index.ts'
+import {
+  type Acquisition,
+  NoCapacityError,
+  Taskscaler,
+  type TaskscalerOptions,
+  usageRecords,
+  type WarmUp,
+} from './index.ts'
 
 type Options = Partial<Omit<TaskscalerOptions, 'provisioner' | 'clock'>>
 
@@ -66,6 +73,27 @@ describe('a new process on the state of an earlier one', () => {
     const next = await after.acquire(after.reserve())
     expect(next).toMatchObject({ instanceId: job.instanceId, slot: 0, useCount: 3 })
     expect((await machine.lease.load(['acquisition'])).map(({ key }) => key).sort()).toEqual([next.key, 'job-2'].sort())
+  })
+
+  it('warms instances that had jobs again beside them, and lends from them as before', async () => {
+    const machine = new Machine()
+    const warmed: string[] = []
+    const warmUp: WarmUp = {
+      title: 'pulling ruby',
+      run: async ({ id }, _connection, { has, signal }) => {
+        warmed.push(id)
+        has('ruby')
+        return await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      },
+    }
+    const before = await machine.start({ capacityPerInstance: 2 })
+    const job = await machine.acquire(before)
+    const after = await machine.start({ capacityPerInstance: 2, warmUp })
+    expect(warmed).toEqual([job.instanceId])
+    expect(after.snapshot().supply).toMatchObject({ available: 1 })
+    expect(after.snapshot().supply).not.toHaveProperty('warming')
+    const next = await after.acquire(after.reserve(), { content: 'ruby' })
+    expect(next.instanceId).toBe(job.instanceId)
   })
 
   it('starts on no provisioner that has a lease and does not read what is lent', async () => {

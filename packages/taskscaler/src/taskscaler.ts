@@ -319,7 +319,7 @@ export class Taskscaler implements AsyncDisposable {
     const snapshot = this.#loop.snapshot()
     const surroundings = {
       wanted: keptSlots(snapshot, policy),
-      available: snapshot.supply.available,
+      available: snapshot.supply.available - (snapshot.supply.warming ?? 0),
       policy,
       now: this.#clock.now(),
     }
@@ -445,6 +445,7 @@ export class Taskscaler implements AsyncDisposable {
   #handOut(reservation: SlotReservation, acquisition: SlotAcquisition, options?: AcquireOptions): Promise<Acquisition> {
     const { host } = acquisition
     this.counters.tasks.acquire++
+    if (host.warmUp !== undefined) this.#loop.warmUps.lent(host)
     if (host.usedUp) this.#condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
     return this.#journal === undefined
       ? Promise.resolve(acquisition)

@@ -227,6 +227,8 @@ describe('the time to get a place', () => {
         instanceId: `i-${givenBack + 1}`,
         slot: 0,
         useCount: 1,
+        isForContent: false,
+        addContent: () => {},
         signal: new AbortController().signal,
         ending: new AbortController().signal,
         condemn: () => {},

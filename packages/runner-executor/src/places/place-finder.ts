@@ -55,6 +55,8 @@ export type Admitted<Place> = { readonly place: Place } | { readonly refused: Re
 export interface FindOptions<Place> extends Pick<PrepareOptions, 'report' | 'signal' | 'again'> {
   /** See `AcquireOptions.label`. The label of another is replaced once at most. */
   readonly label?: string | undefined
+  /** See `AcquireOptions.content`. */
+  readonly content?: string | undefined
   /**
    * Makes the place, over a connection that was just made or used. What it throws is judged as a failure to connect
    * is; a {@link JobError} ends the search as it is.
@@ -84,7 +86,7 @@ export class PlaceFinder {
   /** Rejects as `JobExecutor.prepare`; nothing is lent then. */
   async find<Place>(
     reservation: Reservation | undefined,
-    { report, signal, again = false, label, admit }: FindOptions<Place>,
+    { report, signal, again = false, label, content, admit }: FindOptions<Place>,
   ): Promise<Place> {
     const { acquireTimeoutMs, clock, logger } = this.#options
     let why = (): string => ''
@@ -106,7 +108,7 @@ export class PlaceFinder {
     let labelOnly: AcquireOptions['labelOnly'] = 'if_room'
     let next = again || reservation === undefined ? await this.#reserve(priority, wait, budget.signal) : reservation
     for (; ; next = await this.#reserve(priority, wait, budget.signal)) {
-      const acquisition = await this.#acquire(next, { label, labelOnly }, wait, budget.signal)
+      const acquisition = await this.#acquire(next, { label, labelOnly, content }, wait, budget.signal)
       const { instanceId } = acquisition
       why = () => `instance ${instanceId} does not answer`
       budget.start()
@@ -143,7 +145,7 @@ export class PlaceFinder {
 
   async #acquire(
     reservation: Reservation,
-    choice: Pick<AcquireOptions, 'label' | 'labelOnly'>,
+    choice: Pick<AcquireOptions, 'label' | 'labelOnly' | 'content'>,
     wait: Wait,
     signal: AbortSignal,
   ): Promise<Acquisition> {

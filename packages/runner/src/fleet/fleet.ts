@@ -9,6 +9,7 @@ import { idlePolicies } from './idle-policies.ts'
 import { type OpenGroupOptions, openGroup } from './open-group.ts'
 import { ownerOf } from './owner-identity.ts'
 import { proofOfReadiness } from './proof-of-readiness.ts'
+import { warmImages } from './warm-images.ts'
 
 export interface FleetOptions extends OpenGroupOptions {
   readonly runner: RunnerSettings
@@ -92,6 +93,7 @@ export async function startFleet(options: FleetOptions, signal: AbortSignal): Pr
         capacityPerInstance: autoscaler.capacityPerInstance,
         maxUseCount: autoscaler.maxUseCount,
         policies: idlePolicies(autoscaler.policies),
+        warmUp: await warmImages({ runner, clock, random, logger }),
         readyCheck: proofOfReadiness({ runner, claims, scaler: started, clock, logger }),
         demand: [
           {

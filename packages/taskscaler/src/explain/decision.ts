@@ -9,6 +9,7 @@
  * - `refuse`: no promise of a slot can be given, so no job is asked for; `code` tells why.
  * - `accept`: promises are given again, since `at`; told a little later.
  * - `seen`, `ready`, `unhealthy`, `healthy`, `interrupted`: what became known about an instance.
+ * - `warming`: it was proven ready, and counts as ready once it has warmed, or a job needs it.
  * - `drain`, `remove`: an instance gets no more jobs; it is removed.
  * - `gone`, `lost`: an instance went, by our doing or without it.
  */
@@ -21,6 +22,7 @@ export type DecisionKind =
   | 'refuse'
   | 'accept'
   | 'seen'
+  | 'warming'
   | 'ready'
   | 'unhealthy'
   | 'healthy'

@@ -28,7 +28,7 @@ export function describeInstance(host: InstanceSlots, surroundings: InstanceSurr
 }
 
 function whyOf(
-  { instance, inUse, condemnedFor, proof, offered, idleSince, lendable }: InstanceSlots,
+  { instance, inUse, condemnedFor, proof, offered, idleSince, lendable, warmUp, isHeld }: InstanceSlots,
   { wanted, available, policy, now }: InstanceSurroundings,
 ): string {
   const { removal, state, stateSince, interruptedAt, failing, missed, missingSince = now } = instance
@@ -41,8 +41,10 @@ function whyOf(
   if (missed)
     return `missing from the list since ${durationText(now - missingSince)}, and not known to be gone; gets no new jobs${jobs}`
   if (state !== 'running') return `${state} for ${durationText(now - stateSince)}`
-  if (inUse > 0) return `in use${jobs}`
+  const warming = warmUp === undefined ? '' : `${warmUp.title} for ${durationText(now - warmUp.since)}`
+  if (inUse > 0) return `in use${jobs}${warming === '' ? '' : `; ${warming}`}`
   if (!offered) return proof === 'proven' ? 'not offered' : 'its readiness is being proven'
+  if (isHeld) return `${warming}; has a job before that only where no other slot is free`
   const idle = `idle for ${durationText(now - idleSince)}`
   if (available - lendable < wanted) return `${idle}; kept, since free slots wanted: ${wanted}, ready: ${available}`
   return `${idle}; removed after ${durationText(policy.idleTimeMs)} without work`

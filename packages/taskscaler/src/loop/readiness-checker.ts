@@ -5,11 +5,14 @@ import type { TaskscalerObserver } from '../observer.ts'
 import type { ReadyTimes } from '../plan/ready-times.ts'
 import type { InstanceSlots } from '../slots/instance-slots.ts'
 import { proveReady, type ReadyCheck } from './readiness.ts'
+import type { WarmUp } from './warm-up.ts'
 
 export interface ReadinessCheckerOptions {
   readonly provisioner: Pick<Provisioner, 'connect' | 'reportSuccess' | 'reportFailure'>
   readonly readyCheck: ReadyCheck | undefined
   readonly readyTimeoutMs: number
+  /** Comes next, where there is one: until then an instance does not count as ready. */
+  readonly warmUp: WarmUp | undefined
   readonly readyTimes: ReadyTimes
   readonly observer: TaskscalerObserver
   /** What is known about the instance has changed. */
@@ -57,14 +60,22 @@ export class ReadinessChecker {
   }
 
   #proven(host: InstanceSlots): void {
-    const { provisioner, readyTimes, clock, observer, logger } = this.#options
+    const { provisioner, readyTimes, warmUp, clock, observer, logger } = this.#options
     host.proof = 'proven'
     provisioner.reportSuccess(host.id)
-    logger.info({ instance: host.id }, 'instance ready')
     const { requestedAt } = host.instance
     const durationMs = requestedAt === undefined ? undefined : clock.now() - requestedAt
     const took = durationMs === undefined ? '' : `, ${durationText(durationMs)} after it was asked for`
-    observer.decided?.({ at: clock.wallTime(), kind: 'ready', instance: host.id, reason: `proven ready${took}` })
+    const proven = `proven ready${took}`
+    if (warmUp === undefined) logger.info({ instance: host.id }, 'instance ready')
+    else logger.info({ instance: host.id, title: warmUp.title }, 'instance warms')
+    observer.decided?.({
+      at: clock.wallTime(),
+      instance: host.id,
+      ...(warmUp === undefined
+        ? { kind: 'ready', reason: proven }
+        : { kind: 'warming', reason: `${warmUp.title}; ${proven}` }),
+    })
     if (durationMs === undefined) return
     readyTimes.observe(durationMs)
     observer.instanceReady?.(durationMs)

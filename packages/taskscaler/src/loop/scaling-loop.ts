@@ -21,6 +21,7 @@ import type { TaskscalerSettings } from '../taskscaler-options.ts'
 import { PassTimer } from './pass-timer.ts'
 import { ReadinessChecker } from './readiness-checker.ts'
 import { takeSnapshot } from './take-snapshot.ts'
+import { WarmUps } from './warm-ups.ts'
 
 const minuteMs = 60_000
 /** A pass at least this often, and the whole list of instances compared: events are only hints. */
@@ -44,6 +45,7 @@ export class ScalingLoop {
   readonly fleetSlots: FleetSlots
   readonly watch: DecisionWatch
   readonly readyTimes: ReadyTimes = new ReadyTimes()
+  readonly warmUps: WarmUps
   readonly #readinessChecker: ReadinessChecker
   lastPlan: ScalingPlan = { increase: [], drain: [], remove: [], reviewAt: Number.POSITIVE_INFINITY }
   schedule: Schedule
@@ -59,7 +61,19 @@ export class ScalingLoop {
     this.#options = options
     this.schedule = options.schedule
     this.watch = new DecisionWatch((decision) => options.observer.decided?.(decision))
-    this.fleetSlots = new FleetSlots(limits, allocator, (host) => this.#readinessChecker.begin(host))
+    this.fleetSlots = new FleetSlots(
+      limits,
+      allocator,
+      (host) => this.#readinessChecker.begin(host),
+      (host) => this.warmUps.begin(host),
+    )
+    this.warmUps = new WarmUps({
+      ...options,
+      onEnd: (host) => {
+        allocator.endHold(host, clock.now())
+        this.wake()
+      },
+    })
     this.#readinessChecker = new ReadinessChecker({
       ...options,
       readyTimes: this.readyTimes,
@@ -141,7 +155,11 @@ export class ScalingLoop {
   stop(): void {
     this.#timer.stop()
     this.#readinessChecker.stop()
-    for (const host of this.fleetSlots.hosts()) host.giveUpCheck()
+    this.warmUps.stop()
+    for (const host of this.fleetSlots.hosts()) {
+      host.giveUpCheck()
+      host.giveUpWarmUp()
+    }
   }
 
   close(): void {

@@ -42,6 +42,7 @@ export function takeSnapshot({
     },
     supply: {
       available: pool.available,
+      ...(pool.warming > 0 && { warming: pool.warming }),
       pending: fleetSlots.coming.size,
       ...(capacities !== undefined && {
         pendingSlots: Array.from(fleetSlots.coming).reduce((sum, { lendable }) => sum + lendable, 0),

@@ -23,9 +23,9 @@ import type { ScalingSnapshot } from './scaling-snapshot.ts'
  * `slots per instance = min(capacity_per_instance, max_use_count)`.
  *
  * Jobs that run are on neither side: each has the slot that it needs. An instance is only removed when what is *ready*
- * without it is enough. So after a removal `wanted − available` is not positive, and no later plan grows unless
- * `wanted` rises or something ready is lost or used up. Speculative reservations are not wanted: they live on what is
- * free.
+ * without it is enough, and one that still warms is not ready. So after a removal `wanted − available` is not positive,
+ * and no later plan grows unless `wanted` rises or something ready is lost or used up. Speculative reservations are not
+ * wanted: they live on what is free.
  */
 export function plan(snapshot: ScalingSnapshot, policy: ResolvedPolicy, now: number): ScalingPlan {
   const wanted = wantedSlots(snapshot, policy)
@@ -119,7 +119,7 @@ function planIdleRemoval(
   now: number,
 ): Pick<ScalingPlan, 'remove' | 'reviewAt'> {
   const remove: InstanceDecision[] = []
-  let ready = supply.available
+  let ready = supply.available - (supply.warming ?? 0)
   for (const { id, idleSince, slots } of supply.idle) {
     if (ready - slots < wanted) continue
     const dueAt = idleSince + policy.idleTimeMs

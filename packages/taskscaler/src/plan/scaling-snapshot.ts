@@ -18,6 +18,8 @@ export interface Demand {
 export interface Supply {
   /** Slots that may be lent now. */
   readonly available: number
+  /** How many of these are of instances that warm and have had no job: another is not removed for them. Absent: 0. */
+  readonly warming?: number
   /**
    * Instances that exist and are on their way to be offered: being created, or running and not proven ready yet. Those
    * asked for and not seen are in the launch state.

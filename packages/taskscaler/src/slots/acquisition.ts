@@ -62,6 +62,13 @@ export interface AcquireOptions {
    */
   readonly labelOnly?: LabelOnly | undefined
   /**
+   * Among the instances that are equal by `label`, prefers the fullest one that has this: something that makes the work
+   * start sooner, such as an image, by a name that the caller chooses. Never a reason to wait. An instance has what its
+   * warm-up or {@link Acquisition.addContent} named: the last 50 names, as far as this process knows.
+   * @defaultValue the fullest instance, whatever it has
+   */
+  readonly content?: string | undefined
+  /**
    * Called once when the wait begins: before `acquire` returns where no slot is free, later where one is and state
    * cannot be written. Must not throw.
    */
@@ -148,6 +155,10 @@ export interface Acquisition extends AsyncDisposable {
   /** How many acquisitions the instance has had, this one included. */
   readonly useCount: number
   /**
+   * Whether the instance was chosen since it has the content that was asked for; false where it had been chosen anyway.
+   */
+  readonly isForContent: boolean
+  /**
    * Aborts with an `InstanceLostError` when the instance is lost. Made when first asked for: most jobs that look at it
    * never see it fire.
    */
@@ -163,6 +174,8 @@ export interface Acquisition extends AsyncDisposable {
    * `GroupError`, {@link InstanceLostError}, {@link AlreadyEndedError}.
    */
   connect(signal?: AbortSignal): Promise<Connection>
+  /** Says that the instance has this now, for later jobs that prefer it: see {@link AcquireOptions.content}. */
+  addContent(content: string): void
   /**
    * From now on nobody else gets a slot of the instance; once its last job has ended it is removed. For when something
    * of the job may stay on it. The slot itself stays lent until released. `reason` is for people; the first one is

@@ -45,6 +45,9 @@ class Observed {
   readonly labels = new Map<InstanceSlots, string>()
   readonly hostsOfFinalLabel = new Set<InstanceSlots>()
   readonly origins = new Map<SlotAcquisition, SlotReservation>()
+  /** Hosts that warm and have had no job. */
+  readonly held = new Set<InstanceSlots>()
+  readonly contents = new Map<InstanceSlots, Set<string>>()
   /** Of those that had to wait. */
   readonly choices = new Map<SlotReservation, SlotChoice>()
   made = 0
@@ -81,20 +84,29 @@ class Observed {
   }
 
   /**
-   * It is on the best host that could lend a slot just before: one with the label, then one without any, then the
-   * fullest.
+   * It is on the best host that could lend a slot just before: one with the label, then one without any, then one that
+   * has the content, then one that does not warm, then the fullest.
    */
   #lent(acquisition: SlotAcquisition, reservation: SlotReservation): void {
     const { host: chosen } = acquisition
-    const { label } = this.choices.get(reservation)!
+    const { label, content } = this.choices.get(reservation)!
     expect(this.#suits(reservation, chosen)).toBe(true)
     const rank = (candidate: InstanceSlots): number => {
       const own = this.labels.get(candidate)
       return label === undefined || own === label ? 0 : own === undefined ? 1 : 2
     }
+    const has = (candidate: InstanceSlots): boolean =>
+      content !== undefined && this.contents.get(candidate)?.has(content) === true
+    const isHeld = (candidate: InstanceSlots): boolean => this.held.has(candidate)
     const useBefore = (candidate: InstanceSlots): number => candidate.inUse - (candidate === chosen ? 1 : 0)
-    const order = (a: InstanceSlots, b: InstanceSlots): number => rank(a) - rank(b) || useBefore(b) - useBefore(a)
+    const order = (a: InstanceSlots, b: InstanceSlots): number =>
+      rank(a) - rank(b) ||
+      Number(has(b)) - Number(has(a)) ||
+      Number(isHeld(a)) - Number(isHeld(b)) ||
+      useBefore(b) - useBefore(a)
     expect(this.#lendable().filter((candidate) => candidate !== chosen && order(candidate, chosen) < 0)).toEqual([])
+    expect(acquisition.isForContent && !has(chosen)).toBe(false)
+    this.held.delete(chosen)
     if (label !== undefined && !this.labels.has(chosen)) this.labels.set(chosen, label)
     this.lent.push(acquisition)
     this.origins.set(acquisition, reservation)
@@ -136,6 +148,8 @@ class Observed {
     const free = this.#lendable().reduce((sum, { lendable }) => sum + lendable, 0)
     expect(pool.available).toBe(free)
     expect(pool.acquired).toBe(this.lent.length)
+    const warming = this.#lendable().filter((each) => this.held.has(each))
+    expect(pool.warming).toBe(warming.reduce((sum, { lendable }) => sum + lendable, 0))
     expect(new Set(this.lent.map(({ instanceId, slot }) => `${instanceId}/${slot}`)).size).toBe(this.lent.length)
     for (const { slot } of this.lent) expect(slot >= 0 && slot < this.limits.capacity).toBe(true)
     expect(this.hosts.map(({ label }) => label)).toEqual(this.hosts.map((each) => this.labels.get(each)))
@@ -154,7 +168,7 @@ class Observed {
     expect(this.open.filter(({ kind }) => kind === 'slot').length).toBe(Math.min(free, this.open.length))
     expect(unserved).toBe(this.waiting.length + this.open.filter(({ kind }) => kind === 'promised').length)
     const idle = [...pool.idle()]
-    expect(new Set(idle)).toEqual(new Set(this.#lendable().filter(({ inUse }) => inUse === 0)))
+    expect(new Set(idle)).toEqual(new Set(this.#lendable().filter((each) => each.inUse === 0 && !this.held.has(each))))
     expect(idle.map(({ idleSince }) => idleSince)).toEqual(idle.map(({ idleSince }) => idleSince).sort((a, b) => a - b))
   }
 
@@ -204,6 +218,24 @@ const steps: Record<
     observed.hosts.push(added)
     observed.allocator.offer(added, clock.now())
   },
+  offerHeld(observed) {
+    const added = host(`m-${++observed.made}`, observed.limits)
+    added.isHeld = true
+    observed.held.add(added)
+    observed.hosts.push(added)
+    observed.allocator.offer(added, clock.now())
+  },
+  endHold: (observed, pick) =>
+    withSome(pick(observed.hosts), (picked) => {
+      observed.held.delete(picked)
+      observed.allocator.endHold(picked, clock.now())
+    }),
+  addContent: (observed, pick, number) =>
+    withSome(pick(observed.lent), (picked) => {
+      const name = number % 2 === 0 ? 'x' : 'y'
+      picked.addContent(name)
+      observed.contents.set(picked.host, new Set([...(observed.contents.get(picked.host) ?? []), name]))
+    }),
   offerAgain: (observed, pick) =>
     withSome(pick(observed.hosts), (picked) => observed.allocator.offer(picked, clock.now())),
   withdraw: (observed, pick) => withSome(pick(observed.hosts), (picked) => observed.allocator.withdraw(picked)),
@@ -237,7 +269,80 @@ const choices: SlotChoice[] = [
   { label: 'a', labelOnly: 'if_room' },
   { label: 'b', labelOnly: 'if_room' },
   { label: 'c', labelOnly: 'if_room' },
+  { content: 'x' },
+  { content: 'y' },
+  { label: 'a', content: 'x' },
+  { label: 'b', labelOnly: true, content: 'y' },
 ]
+
+/** Plays a script in which no instance goes, and returns who was served, in order. */
+function served(
+  capacity: number,
+  script: readonly { readonly act: string; readonly number: number }[],
+  contentOf: (number: number) => string | undefined,
+): readonly string[] {
+  const limits = { capacity, uses: Number.POSITIVE_INFINITY }
+  const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
+  const hosts: InstanceSlots[] = []
+  const given: string[] = []
+  const lent = new Map<string, SlotAcquisition>()
+  const waiting = new Map<string, SlotReservation>()
+  const pick = <T>(from: Iterable<T>, number: number): T | undefined => {
+    const all = [...from]
+    return all[number % Math.max(1, all.length)]
+  }
+  const give = (acquisition: SlotAcquisition, content: string | undefined): void => {
+    waiting.delete(acquisition.key)
+    given.push(acquisition.key)
+    lent.set(acquisition.key, acquisition)
+    if (content !== undefined) acquisition.addContent(content)
+  }
+  const offer = (isHeld: boolean): void => {
+    const added = host(`m-${hosts.length}`, limits)
+    added.isHeld = isHeld
+    hosts.push(added)
+    allocator.offer(added, clock.now())
+  }
+  const ignore = (): void => {}
+  const acts: Record<string, (number: number, index: number) => unknown> = {
+    offer: () => offer(false),
+    offerHeld: () => offer(true),
+    endHold: (number) => withSome(pick(hosts, number), (picked) => allocator.endHold(picked, clock.now())),
+    acquire: (number, index) => {
+      const reservation = allocator.reserve({ key: `job-${index}`, priority: number % 3 })
+      const content = contentOf(number)
+      const acquisition = allocator.acquire(reservation, { content })
+      if (acquisition !== undefined) return give(acquisition, content)
+      waiting.set(reservation.key, reservation)
+      const resolve = (granted: SlotAcquisition): void => give(granted, content)
+      allocator.wait(reservation, {
+        since: 0,
+        expired: 0,
+        onReplanned: undefined,
+        unlisten: ignore,
+        reject: ignore,
+        resolve,
+      })
+    },
+    release: (number) =>
+      withSome(pick(lent.values(), number), (picked) => {
+        lent.delete(picked.key)
+        picked.state = 'released'
+        allocator.release(picked, clock)
+      }),
+    cancel: (number) =>
+      withSome(pick(waiting.values(), number), (picked) => {
+        waiting.delete(picked.key)
+        allocator.cancelWait(picked, new Error('cancelled'))
+      }),
+  }
+  for (const [index, { act, number }] of script.entries()) {
+    acts[act]!(number, index)
+    given.push(`free: ${allocator.pool.available}`)
+  }
+  return given
+}
+
 const names = Object.keys(steps)
 const common = ['reserve', 'acquire', 'release', 'offer']
 
@@ -275,6 +380,48 @@ describe('Allocator', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  test('a content that jobs prefer changes neither who is served nor the order in which they are', () => {
+    const acts = fc.array(
+      fc.record({
+        act: fc.constantFrom('offer', 'offerHeld', 'endHold', 'acquire', 'acquire', 'release', 'cancel'),
+        number: fc.nat(1000),
+      }),
+      { minLength: 10, maxLength: 100 },
+    )
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3 }), acts, (capacity, script) => {
+        const plain = served(capacity, script, () => undefined)
+        const choosy = served(capacity, script, (number) => ['x', 'y', undefined][number % 3])
+        expect(choosy).toEqual(plain)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('of instances that are alike a job gets the one that has what it prefers, and any where none has', () => {
+    const limits = { capacity: 1, uses: Number.POSITIVE_INFINITY }
+    const allocator = new Allocator(limits, lender, () => (position) => 1000 + position)
+    for (const id of ['m-1', 'm-2', 'm-3']) allocator.offer(host(id, limits), 0)
+    const acquire = (content?: string): SlotAcquisition => allocator.acquire(allocator.reserve(undefined), { content })!
+    const choices = (all: SlotAcquisition[]): string[] =>
+      all.map(({ instanceId, isForContent }) => `${instanceId}${isForContent ? ', for its content' : ''}`)
+    const first = [acquire('ruby'), acquire('node'), acquire('go')]
+    for (const [index, acquisition] of first.entries()) acquisition.addContent(['ruby', 'node', 'go'][index]!)
+    for (const acquisition of first) allocator.release(acquisition, clock)
+    expect(choices(first)).toEqual(['m-3', 'm-2', 'm-1'])
+    const second = [acquire('ruby'), acquire('rust'), acquire('node')]
+    expect(choices(second)).toEqual(['m-3, for its content', 'm-1', 'm-2'])
+  })
+
+  test('an instance remembers the fifty names that were used last', () => {
+    const { contents } = host('m-1', { capacity: 1, uses: Number.POSITIVE_INFINITY })
+    for (let number = 0; number < 50; number++) contents.add(`image-${number}`)
+    contents.add('image-0')
+    contents.add('one more')
+    const remembered = ['image-0', 'image-1', 'image-2', 'one more'].filter((name) => contents.has(name))
+    expect(remembered).toEqual(['image-0', 'image-2', 'one more'])
   })
 
   test('a job that is here takes the slot that a reservation without a job holds, and the reservation keeps a promise', () => {

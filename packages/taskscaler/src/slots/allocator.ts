@@ -11,7 +11,7 @@ import { WaitQueue } from './wait-queue.ts'
 export type PromiseDates = (position: number) => number
 
 /** Which slot an acquire gets. */
-export type SlotChoice = Pick<AcquireOptions, 'label' | 'labelOnly'>
+export type SlotChoice = Pick<AcquireOptions, 'label' | 'labelOnly' | 'content'>
 
 /**
  * Who has which slot, who waits for one, and who was promised one. Two things hold after every operation:
@@ -102,10 +102,14 @@ export class Allocator {
    * Turns an open reservation into an acquisition; undefined when no slot is free. The reservation has ended then, or
    * waits after {@link wait}.
    */
-  acquire(reservation: SlotReservation, { label, labelOnly = false }: SlotChoice = {}): SlotAcquisition | undefined {
+  acquire(
+    reservation: SlotReservation,
+    { label, labelOnly = false, content }: SlotChoice = {},
+  ): SlotAcquisition | undefined {
     this.#close(reservation)
     reservation.label = label
     reservation.labelOnly = label === undefined ? false : labelOnly
+    reservation.content = content
     const acquisition =
       this.pool.available === 0 ? undefined : this.pool.take(reservation, this.#isLabelOnly(reservation))
     this.#settle()
@@ -145,6 +149,11 @@ export class Allocator {
   offer(host: InstanceSlots, now: number): void {
     this.pool.offer(host, now)
     this.#settle()
+  }
+
+  /** See {@link SlotPool.endHold}: nobody waits for it, since its slots may be lent all the time. */
+  endHold(host: InstanceSlots, now: number): void {
+    this.pool.endHold(host, now)
   }
 
   withdraw(host: InstanceSlots): void {

@@ -26,16 +26,26 @@ export class FleetSlots {
   readonly #limits: SlotLimits
   readonly #allocator: Allocator
   readonly #prove: (host: InstanceSlots) => void
+  readonly #warm: (host: InstanceSlots) => void
   /** By instance, what an earlier process knew of it; until it is noted. */
   #uses: ReadonlyMap<string, number> = new Map()
   #condemned: ReadonlyMap<string, string> = new Map()
   #labels: ReadonlyMap<string, string> = new Map()
 
-  /** `prove` begins to find out whether an instance is ready; {@link judge} is called once its `proof` is another. */
-  constructor(limits: SlotLimits, allocator: Allocator, prove: (host: InstanceSlots) => void) {
+  /**
+   * `prove` begins to find out whether an instance is ready; {@link judge} is called once its `proof` is another.
+   * `warm` begins to warm one that is, and sets whether it is held meanwhile.
+   */
+  constructor(
+    limits: SlotLimits,
+    allocator: Allocator,
+    prove: (host: InstanceSlots) => void,
+    warm: (host: InstanceSlots) => void = () => {},
+  ) {
     this.#limits = limits
     this.#allocator = allocator
     this.#prove = prove
+    this.#warm = warm
   }
 
   get(id: string): InstanceSlots | undefined {
@@ -113,6 +123,7 @@ export class FleetSlots {
     this.coming.delete(host)
     this.condemned.delete(host)
     host.giveUpCheck()
+    host.giveUpWarmUp()
     this.#allocator.forget(host, 'it does not exist any more')
   }
 
@@ -128,8 +139,11 @@ export class FleetSlots {
     host.condemnedFor ??= this.#verdict(host)
     const isWanted = !host.isLeaving && host.condemnedFor === undefined
     if (!isWanted) host.giveUpCheck()
-    if (isWanted && isUsable(host.instance) && host.proof === 'proven') this.#allocator.offer(host, now)
-    else this.#allocator.withdraw(host)
+    if (host.isLeaving) host.giveUpWarmUp()
+    if (isWanted && isUsable(host.instance) && host.proof === 'proven') {
+      if (!host.hasWarmed) this.#warm(host)
+      this.#allocator.offer(host, now)
+    } else this.#allocator.withdraw(host)
     this.#sort(host)
     if (isWanted && isUsable(host.instance) && host.proof === 'none') this.#prove(host)
   }

@@ -1,4 +1,5 @@
 import type { Instance } from '@runner-core/fleeting/provisioner'
+import { Contents } from './contents.ts'
 import type { ListItem } from './intrusive-list.ts'
 
 /** What every instance of a fleet can give. */
@@ -31,6 +32,15 @@ export interface LentSlot {
   lose(why: string): void
 }
 
+/** What is brought to an instance beside its jobs. */
+export interface WarmUpRun {
+  readonly title: string
+  readonly since: number
+  readonly controller: AbortController
+  /** Whether it was told that the instance counts as ready. */
+  isReadyTold: boolean
+}
+
 /**
  * One instance's slots: which are lent, and to whom. A slot is either in the stack of free ones or lent, never both.
  */
@@ -51,6 +61,13 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
   proof: 'none' | 'trying' | 'proven' = 'none'
   /** The try that is under way. */
   check: AbortController | undefined = undefined
+  /** What is being brought to it now. */
+  warmUp: WarmUpRun | undefined = undefined
+  /** Whether that has begun: it does once in a process. */
+  hasWarmed = false
+  /** Whether its slots are lent only where no other is free, since it warms and has had no job. */
+  isHeld = false
+  readonly contents: Contents = new Contents()
   /** Of the first labelled job that had a connection to it; for its life. Until then of the job that has a slot. */
   label: string | undefined = undefined
   /** Whether a labelled job had a connection: before, nothing of it can be there. */
@@ -91,6 +108,12 @@ export class InstanceSlots implements ListItem<InstanceSlots> {
     const { check } = this
     this.check = undefined
     check?.abort()
+  }
+
+  giveUpWarmUp(): void {
+    const { warmUp } = this
+    this.warmUp = undefined
+    warmUp?.controller.abort()
   }
 
   settleLabel(label: string): void {

@@ -12,6 +12,7 @@ import type { InstanceSlots } from './instance-slots.ts'
 export interface SlotOrigin {
   readonly key: string
   readonly label?: string | undefined
+  readonly content?: string | undefined
 }
 
 /** Whose slots they are, and whose reservations. */
@@ -37,6 +38,7 @@ export class SlotAcquisition implements Acquisition {
   readonly lender: Lender
   /** Where the slot is now: with a job, given back, or gone with its instance. */
   state: 'lent' | 'released' | 'lost' = 'lent'
+  isForContent = false
   readonly #origin: SlotOrigin
   #lost: InstanceLostError | undefined = undefined
   #controller: AbortController | undefined = undefined
@@ -89,6 +91,10 @@ export class SlotAcquisition implements Acquisition {
     } catch (error) {
       throw this.#lost ?? error
     }
+  }
+
+  addContent(content: string): void {
+    this.host.contents.add(content)
   }
 
   condemn(reason: string): void {

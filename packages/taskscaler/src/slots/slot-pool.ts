@@ -3,13 +3,25 @@ import type { InstanceSlots, SlotLimits } from './instance-slots.ts'
 import { IntrusiveList } from './intrusive-list.ts'
 import { type Lender, SlotAcquisition, type SlotOrigin } from './slot-acquisition.ts'
 
+/** Instances that are looked at for one that has a content, at most. */
+const looks = 1000
+
+interface Choice {
+  readonly host: InstanceSlots
+  /** Whether another had been chosen, had it not been for the content. */
+  readonly isForContent: boolean
+}
+
 /**
  * The slots that may be lent now. Instances lie in one list for each number of slots in use, so that the fullest one
  * that still has room is found at once, however many there are: packing jobs lets the others become empty, and go.
  * Among equals the one used last comes first; the list of empty ones is so ordered by how long they have been empty.
  *
- * Every operation costs the same for ten instances and for a hundred thousand, except that {@link SlotPool.take} with a
- * label looks at the instances with a free slot, from the fullest on, until one has the label.
+ * Instances that warm and have had no job are apart, the one that began first first: they come after all others.
+ *
+ * Every operation costs the same for ten instances and for a hundred thousand, except that {@link SlotPool.take} looks
+ * at the instances with a free slot, in this order, until one has the label and the content that are asked for; for a
+ * content alone at {@link looks} of them.
  */
 export class SlotPool {
   /** Slots that may be lent now. */
@@ -17,7 +29,10 @@ export class SlotPool {
   /** Slots that are lent. */
   acquired = 0
   readonly #lender: Lender
+  /** How many of those that are available are of instances that warm and have had no job. */
+  warming = 0
   readonly #byUse: readonly IntrusiveList<InstanceSlots>[]
+  readonly #held = new IntrusiveList<InstanceSlots>()
   /** No list above this one has an instance. */
   #fullest = 0
 
@@ -46,21 +61,33 @@ export class SlotPool {
     host.offered = false
   }
 
+  /** An instance that warmed counts as any other now. */
+  endHold(host: InstanceSlots, now: number): void {
+    if (!host.isHeld) return
+    if (host.offered) this.#remove(host)
+    host.isHeld = false
+    host.idleSince = now
+    if (host.offered) this.#add(host)
+  }
+
   /**
    * Lends a slot of the fullest instance; undefined when none is available. With a label: of the fullest one that has
-   * it, or else of the fullest one that has none yet, or else, unless `labelOnly`, of any.
+   * it, or else of the fullest one that has none yet, or else, unless `labelOnly`, of any. Among these, with a content:
+   * of the fullest one that has it, or else of any.
    */
   take(origin: SlotOrigin, labelOnly = false): SlotAcquisition | undefined {
     if (this.available === 0) return undefined
-    while (this.#byUse[this.#fullest]!.first === undefined) this.#fullest--
-    const { label } = origin
-    const preferred = label === undefined ? undefined : this.#fullestFor(label)
-    if (preferred === undefined && labelOnly) return undefined
-    const host = preferred ?? this.#byUse[this.#fullest]!.first!
+    while (this.#fullest > 0 && this.#byUse[this.#fullest]!.first === undefined) this.#fullest--
+    const { label, content } = origin
+    const choice = label === undefined && content === undefined ? undefined : this.#best(origin, labelOnly)
+    if (choice === undefined && labelOnly) return undefined
+    const host = choice?.host ?? this.#byUse[this.#fullest]!.first ?? this.#held.first!
     this.#remove(host)
+    host.isHeld = false
     host.label ??= label
     const slot = host.takeSlot()
     const acquisition = new SlotAcquisition(host, slot, host.useCount, origin, this.#lender)
+    acquisition.isForContent = choice?.isForContent ?? false
     this.acquired++
     this.#add(host)
     return acquisition
@@ -97,21 +124,41 @@ export class SlotPool {
     }
   }
 
-  #fullestFor(label: string): InstanceSlots | undefined {
-    let withoutLabel: InstanceSlots | undefined
-    for (let inUse = this.#fullest; inUse >= 0; inUse--) {
-      for (let host = this.#byUse[inUse]!.first; host !== undefined; host = host.next) {
-        if (host.label === label) return host
-        if (host.label === undefined) withoutLabel ??= host
-      }
+  /** Of all with a free slot, in the order in which they are lent from. */
+  *#inOrder(): Generator<InstanceSlots> {
+    for (let inUse = this.#fullest; inUse >= 0; inUse--)
+      for (let host = this.#byUse[inUse]!.first; host !== undefined; host = host.next) yield host
+    for (let host = this.#held.first; host !== undefined; host = host.next) yield host
+  }
+
+  #best({ label, content }: SlotOrigin, labelOnly: boolean): Choice | undefined {
+    let best: InstanceSlots | undefined
+    let [bestByLabel, bestHas] = [-1, false]
+    /** Who had been chosen without the content. */
+    let plain: InstanceSlots | undefined
+    let seen = 0
+    for (const host of this.#inOrder()) {
+      if (label === undefined && ++seen > looks) break
+      const byLabel = label === undefined || host.label === label ? 2 : host.label === undefined ? 1 : 0
+      if (byLabel === 0 && labelOnly) continue
+      const has = content !== undefined && host.contents.has(content)
+      if (byLabel > bestByLabel) plain = host
+      if (byLabel > bestByLabel || (byLabel === bestByLabel && has && !bestHas))
+        [best, bestByLabel, bestHas] = [host, byLabel, has]
+      if (byLabel === 2 && (has || content === undefined)) break
     }
-    return withoutLabel
+    return best && { host: best, isForContent: best !== plain }
   }
 
   #add(host: InstanceSlots): void {
     const { lendable, inUse } = host
     if (lendable === 0) return
     this.available += lendable
+    if (host.isHeld) {
+      this.warming += lendable
+      this.#held.append(host)
+      return
+    }
     this.#byUse[inUse]!.prepend(host)
     if (inUse > this.#fullest) this.#fullest = inUse
   }
@@ -120,6 +167,11 @@ export class SlotPool {
     const { lendable } = host
     if (lendable === 0) return
     this.available -= lendable
+    if (host.isHeld) {
+      this.warming -= lendable
+      this.#held.remove(host)
+      return
+    }
     this.#byUse[host.inUse]!.remove(host)
   }
 }

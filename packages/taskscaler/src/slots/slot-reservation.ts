@@ -26,6 +26,7 @@ export class SlotReservation implements Reservation, ListItem<SlotReservation> {
   wait: Wait | undefined = undefined
   label: string | undefined = undefined
   labelOnly: LabelOnly = false
+  content: string | undefined = undefined
   readonly priority: number
   readonly speculative: boolean
   readonly lender: Lender

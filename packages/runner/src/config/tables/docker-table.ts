@@ -77,7 +77,7 @@ export const dockerTable: TableSchema<DockerSettings> = {
       'prewarm_images',
       [],
       texts,
-      'Images that a new instance pulls before it gets jobs. GitLab Runner has no such key.',
+      'Images that a new instance pulls before it counts as ready, 10 minutes at most; a job that waits does not wait for them. GitLab Runner has no such key.',
     ),
     pullPolicies: byDefault(
       'pull_policy',
