@@ -73,6 +73,8 @@ let placeMs: number
 let disposed: number
 /** False: the job was cancelled. */
 let wanted: boolean
+/** Whether what was handed out with the token is not ours any more. */
+let isTakenBack: (token: string) => boolean
 let waits: string[]
 /** What was removed of jobs that are over, and that everything was. */
 let cleanups: string[]
@@ -101,6 +103,7 @@ beforeEach(async () => {
   scriptMs = 0
   placeMs = 0
   wanted = true
+  isTakenBack = () => false
   disposed = 0
   waits = []
   cleanups = []
@@ -137,8 +140,9 @@ beforeEach(async () => {
   supervisor = new JobSupervisor({
     settings: settings.runners[0]!,
     client: {
-      updateJob: async ({ id }: JobPayload, { state }: JobUpdate) => {
+      updateJob: async ({ id, token }: JobPayload, { state }: JobUpdate) => {
         updates.push({ id, state })
+        if (isTakenBack(token)) return { ...reply, status: 403 }
         return wanted ? reply : { ...reply, jobStatus: 'canceling' }
       },
       patchTrace: async (_job: unknown, { bytes }: { bytes: Buffer }) => {
@@ -227,6 +231,21 @@ describe('JobSupervisor, while state cannot be written', () => {
     await clock.advance(60_000)
     await Promise.all(runs)
     expect([scripts, disposed]).toEqual([1, 2])
+  })
+
+  test('runs a job that is handed out again where the coordinator has the first hand-out back', async () => {
+    refuses = everything
+    const runs = [
+      supervisor.run(payload(7), reservation()),
+      supervisor.run({ ...payload(7), token: 'new' }, reservation()),
+    ]
+    await clock.advance(1_000)
+    isTakenBack = (token) => token === 'job-token'
+    refuses = () => false
+    await clock.advance(60_000)
+    await Promise.all(runs)
+    expect(updates.map(({ state }) => state)).toEqual(['running', 'running', 'failed'])
+    expect([scripts, disposed, await running()]).toEqual([1, 2, []])
   })
 
   test('starts no script before its checkpoint is kept, and says why in the trace', async () => {

@@ -46,8 +46,18 @@ export interface JobSupervisorOptions {
   readonly logger: Logger
 }
 
+/** How a job left: `gone` because the coordinator has it back, `left` to another process, with its slot. */
+type Leaving = 'over' | 'gone' | 'left'
+
+/** How long a job that was handed out again waits to hear that the earlier hand-out is taken back, milliseconds. */
+const maxEarlierMs = 10_000
 /** How long the ends of jobs may take to be kept before what they left is left there, milliseconds. */
 const maxWipeMs = 10_000
+
+/** Where a job comes from: handed out just now, or left by an earlier process. */
+interface JobOrigin extends Pick<ActiveJobOptions, 'place' | 'checkpoint'> {
+  readonly isLeft?: boolean
+}
 
 /**
  * Runs the jobs of one runner: each from the moment it was handed out until its end has been reported, or waits to be.
@@ -57,8 +67,8 @@ export class JobSupervisor {
   readonly #isLate: QueuingCheck
   readonly #ends: EndOutbox
   readonly #active = new Map<ActiveJob, JobProgress>()
-  /** Of the jobs that are active, or about to be. */
-  readonly #ids = new Set<number>()
+  /** By id, the jobs that are active, or about to be. */
+  readonly #here = new Map<number, Promise<Leaving>>()
   /** Of jobs that are over, until what they left can be removed. */
   readonly #wiping = new Set<Promise<void>>()
   #isInterrupted = false
@@ -87,14 +97,30 @@ export class JobSupervisor {
   /** Runs a job and gives its reservation back. Never rejects. */
   async run(job: JobPayload, reservation: Reservation): Promise<void> {
     const logger = this.#loggerOf(job)
-    if (this.#ids.has(job.id)) {
-      // It waited here for longer than the coordinator does for a sign of it.
-      logger.warn({}, 'job handed out again while it is here')
-    } else {
+    let isHereAlready = false
+    for (
+      let earlier = this.#here.get(job.id);
+      earlier !== undefined && !isHereAlready;
+      earlier = this.#here.get(job.id)
+    )
+      isHereAlready = !(await this.#isTakenBack(earlier, logger))
+    if (!isHereAlready) {
       this.#came(job, logger)
       await this.#handle(job, { place: reservation }, logger, (stopped) => this.#take(job, reservation, stopped))
     }
     reservation[Symbol.dispose]()
+  }
+
+  /**
+   * A job is handed out again when the coordinator heard nothing of the earlier hand-out for too long: it may wait here
+   * until it can be kept, or this process stood still. Where the coordinator has that one back, the new one is to run.
+   */
+  async #isTakenBack(earlier: Promise<Leaving>, logger: Logger): Promise<boolean> {
+    logger.warn({}, 'job handed out again while it is here')
+    let end: Leaving | undefined
+    const isOver = earlier.then((how) => (end = how))
+    await atMost(this.#options.clock, maxEarlierMs, isOver)
+    return end === 'gone'
   }
 
   /**
@@ -127,8 +153,8 @@ export class JobSupervisor {
     this.#options.executor.hold(checkpoint.run.environment)
     logger.info({ instance: acquisition.instanceId }, 'job of an earlier process goes on')
     const from = { place: { acquisition, handle: checkpoint.run.environment }, checkpoint, isLeft: true }
-    const isOver = await this.#handle(job, from, logger)
-    if (isOver) await acquisition[Symbol.asyncDispose]()
+    const how = await this.#handle(job, from, logger)
+    if (how !== 'left') await acquisition[Symbol.asyncDispose]()
   }
 
   /**
@@ -146,13 +172,27 @@ export class JobSupervisor {
     return withFields(this.#options.logger, { job: job.id, project: job.job_info.project_id })
   }
 
-  /** False: the job was left, with its slot. */
   async #handle(
     job: JobPayload,
-    { isLeft = false, ...from }: Pick<ActiveJobOptions, 'place' | 'checkpoint'> & { readonly isLeft?: boolean },
+    from: JobOrigin,
     logger: Logger,
     begin?: (stopped: AbortSignal) => Promise<void>,
-  ): Promise<boolean> {
+  ): Promise<Leaving> {
+    const handled = this.#handleHere(job, from, logger, begin)
+    this.#here.set(job.id, handled)
+    try {
+      return await handled
+    } finally {
+      if (this.#here.get(job.id) === handled) this.#here.delete(job.id)
+    }
+  }
+
+  async #handleHere(
+    job: JobPayload,
+    { isLeft = false, ...from }: JobOrigin,
+    logger: Logger,
+    begin?: (stopped: AbortSignal) => Promise<void>,
+  ): Promise<Leaving> {
     const { clock, observer, record, journal } = this.#options
     const id = String(job.id)
     const startedAt = clock.now()
@@ -166,7 +206,6 @@ export class JobSupervisor {
       unmark = (await journal?.mark(job.id)) ?? unmark
       if (isOver) unmark()
     }
-    this.#ids.add(job.id)
     try {
       if (isLeft) await mark()
       active = new ActiveJob({
@@ -204,7 +243,7 @@ export class JobSupervisor {
       const end = await active.run()
       if (end === 'left') {
         logger.info({}, 'job left to another process')
-        return false
+        return 'left'
       }
       if (end === 'gone' || end.waits === undefined) this.#ends.told(job.id)
       const durationMs = clock.now() - startedAt
@@ -214,15 +253,16 @@ export class JobSupervisor {
         { ...endFields(end), duration_seconds: loggedSeconds(durationMs) },
         'Removed job from processing list',
       )
+      return end === 'gone' ? 'gone' : 'over'
     } catch (error) {
       // Another process has the fleet, and the job.
-      if (isLeft && active === undefined && isFenced(error)) return false
+      if (isLeft && active === undefined && isFenced(error)) return 'left'
       logger.error({ error }, 'job not run')
       record.jobEnded(id, `not run: ${describeError(error)}`)
+      return 'over'
     } finally {
       isOver = true
       unmark()
-      this.#ids.delete(job.id)
       if (active !== undefined) {
         this.#active.delete(active)
         const { wiping } = active
@@ -230,7 +270,6 @@ export class JobSupervisor {
         void wiping.then(() => this.#wiping.delete(wiping))
       }
     }
-    return true
   }
 
   /** No checkpoint, no script: after a crash it would be begun anew, while it runs. */

@@ -71,7 +71,9 @@ test('health is answered beside 400 connections that say nothing, of which few s
   const sockets = Array.from({ length: 400 }, () => connect(server!.port, '127.0.0.1').on('error', () => {}))
   await Promise.all(sockets.map((socket) => once(socket, 'connect')))
   expect(await get('/fine')).toEqual({ status: 200, body: 'fine\n' })
-  await expect.poll(() => sockets.filter((socket) => socket.readyState === 'open').length).toBeLessThanOrEqual(128)
+  await expect
+    .poll(() => sockets.filter((socket) => socket.readyState === 'open').length, { timeout: 20_000 })
+    .toBeLessThanOrEqual(128)
   for (const socket of sockets) socket.destroy()
 })
 
