@@ -113,8 +113,10 @@ describe.skipIf(missing !== undefined)('images that are pulled before jobs come'
         decisions.push(decision)
       },
     }
-    await start(warmer(images), { scaler: { observer } })
-    expect(await ready()).toMatch(/^has 127\.0\.0\.1:\d+\/group\/one:1, .*\/two:1, .*\/three:1, after \d/)
+    const environmentVariables = [{ key: 'REGISTRY', value: front.host }]
+    const named = images.map((image) => image.replace(front.host, '$REGISTRY'))
+    await start(warmer(named, { environmentVariables }), { scaler: { observer } })
+    expect(await ready()).toMatch(/^has \$REGISTRY\/group\/one:1, .*\/two:1, .*\/three:1, after \d/)
     expect([hadThem, logged]).toEqual([[true, true, true], []])
   })
 
