@@ -9,8 +9,8 @@ export interface WarmUpOptions {
 }
 
 /**
- * Brings to each instance, once it was proven ready, what makes its first jobs start sooner. An instance counts as ready
- * only after that, and is lent before it only where no other slot is free: no job waits for it. What is under way
+ * Brings to each instance, once it was proven ready, what makes its first jobs start sooner. An instance counts as
+ * ready only after that, and is lent before it only where no other slot is free: no job waits for it. What is under way
  * then continues beside the job.
  */
 export interface WarmUp {
