@@ -50,6 +50,7 @@ export const longTests: readonly string[] = [
   'packages/runner/test/caches.integration.test.ts',
   'packages/runner/test/clouds.integration.test.ts',
   'packages/runner/test/commands-start.integration.test.ts',
+  'packages/runner/test/compare-docker.integration.test.ts',
   'packages/runner/test/compare.integration.test.ts',
   'packages/runner/test/crash.integration.test.ts',
   'packages/runner/test/custom-executor.integration.test.ts',

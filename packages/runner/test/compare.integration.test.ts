@@ -45,12 +45,30 @@ test('each field is compared, and a difference is meant only where it is listed'
     { field: 'state', payloads: ['b'], reason: 'other payload' } as const,
   ]
   expect(compareRuns(run(job()), other, meant)).toEqual([
-    { payload: 'a', field: 'state', reason: undefined },
-    { payload: 'a', field: 'exitCode', reason: undefined },
-    { payload: 'a', field: 'stages', reason: undefined },
-    { payload: 'a', field: 'trace', reason: 'words' },
+    { payload: 'a', field: 'state', lines: ['+ success', '- failed'], reason: undefined },
+    { payload: 'a', field: 'exitCode', lines: ['+ ', '- 1'], reason: undefined },
+    { payload: 'a', field: 'stages', lines: ['+ step_script'], reason: undefined },
+    { payload: 'a', field: 'trace', lines: ['+ one', '- two'], reason: 'words' },
   ])
   expect(compareRuns(other, other, [])).toEqual([])
+})
+
+test('a reason covers the lines and the pair of values that it names, and no others', () => {
+  const [mine, theirs] = [job({ state: 'failed', trace: ['one', 'mine', 'odd'] }), job({ trace: ['one', 'theirs'] })]
+  const meant = [
+    { field: 'trace', payloads: 'all', lines: /^\+ mine$|^- theirs$/, reason: 'words' } as const,
+    { field: 'state', payloads: ['a'], lines: /^\+ failed\n- success$/, reason: 'heeded' } as const,
+  ]
+  expect(compareRuns(run(mine), run(theirs), meant)).toEqual([
+    { payload: 'a', field: 'state', lines: ['+ failed', '- success'], reason: 'heeded' },
+    { payload: 'a', field: 'trace', lines: ['+ mine', '- theirs'], reason: 'words' },
+    { payload: 'a', field: 'trace', lines: ['+ odd'], reason: undefined },
+  ])
+  expect(compareRuns(run(theirs), run(mine), meant).map(({ reason }) => reason)).toEqual([undefined, undefined])
+  const [ordered, other] = [job({ trace: ['a', 'b'] }), job({ trace: ['b', 'a'] })]
+  expect(compareRuns(run(ordered), run(other), meant)).toEqual([
+    { payload: 'a', field: 'trace', lines: [], reason: undefined },
+  ])
 })
 
 test('what differs from run to run is not compared, and times in front of lines are not', () => {
@@ -86,7 +104,7 @@ test('the page on what is meant lists every reason; payloads that reasons name e
 
 test.skipIf(missing !== undefined)(
   `the command compares with a runner of the ssh executor, records it, and replays it${missing === undefined ? '' : ` (skipped: ${missing})`}`,
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async ({ onTestFinished }) => {
     const folder = mkdtempSync(join(tmpdir(), 'runner-core-compare-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

@@ -2,10 +2,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { CoordinatorJob } from '@runner-core/runner/testing'
+import { engineGateway } from '@runner-core/testkit/containers/engine-gateway'
 import { hasGit, hasHttpBackend, serveGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
 import { expect, test } from 'vitest'
 import { type ContainerCase, containerCases } from './docker-job-cases.ts'
-import { DockerRig, docker, hasEngine, makeShellessImage, secret } from './docker-jobs-rig.ts'
+import { DockerRig, hasEngine, makeShellessImage, secret } from './docker-jobs-rig.ts'
 
 const missing = !hasEngine
   ? 'no Docker Engine answers'
@@ -18,7 +19,7 @@ const login = 'login-of-the-repository'
 
 /** Lets containers reach a port of this computer's loopback interface; returns where. */
 async function forContainers(host: string, cleanUp: AsyncDisposableStack): Promise<string> {
-  const gateway = docker('network', 'inspect', 'bridge', '-f', '{{(index .IPAM.Config 0).Gateway}}')[0]!
+  const gateway = engineGateway()
   const [, port] = host.split(':')
   const server = createServer((client) => {
     const target = connect(Number(port), '127.0.0.1')

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { request } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { forwardRequest } from './forward-request.ts'
 
 export function tlsFile(name: string): string {
   return new URL(`tls/${name}`, import.meta.url).pathname
@@ -17,14 +17,7 @@ export async function startHttpsFront(
 ): Promise<AsyncDisposable & { readonly origin: string; readonly port: number }> {
   const tls = { cert: readFileSync(tlsFile('server.pem')), key: readFileSync(tlsFile('server.key')) }
   const server = createServer(tls, (incoming, outgoing) => {
-    const { method, headers, url } = incoming
-    const forwarded = request(new URL(url!, behind(url!)), { method: method!, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode!, answer.headers)
-      answer.pipe(outgoing)
-    })
-    forwarded.on('error', () => outgoing.destroy())
-    outgoing.on('close', () => forwarded.destroy())
-    incoming.pipe(forwarded)
+    forwardRequest(incoming, outgoing, behind(incoming.url!))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -6,11 +6,16 @@ import { type RecordedField, type RecordedJob, type RecordedRun, recordedFields 
 export interface Difference {
   readonly payload: string
   readonly field: RecordedField
+  /** `+` what only the one has, `-` what only the other has. None: another order, or another number of the same. */
+  readonly lines: readonly string[]
   /** Why it is meant; undefined: it is not. */
   readonly reason: string | undefined
 }
 
-/** All differences between two runs, in the order of the payloads. What only one of them has is not looked at. */
+/**
+ * All differences between two runs, in the order of the payloads: of a list one for each reason that covers some of its
+ * lines. What only one of them has is not looked at.
+ */
 export function compareRuns(
   one: RecordedRun,
   other: RecordedRun,
@@ -19,16 +24,37 @@ export function compareRuns(
   return both(one, other).flatMap(([job, peer]) =>
     recordedFields
       .filter((field) => !isDeepStrictEqual(job[field], peer[field]))
-      .map((field) => ({
-        payload: job.name,
-        field,
-        reason: meant.find((each) => covers(each, job.name, field))?.reason,
-      })),
+      .flatMap((field) => explained(job.name, field, [job[field], peer[field]], meant)),
   )
 }
 
-function covers({ field, payloads }: MeantDifference, payload: string, of: RecordedField): boolean {
-  return field === of && (payloads === 'all' || payloads.includes(payload))
+function explained(
+  payload: string,
+  field: RecordedField,
+  [mine, theirs]: readonly [RecordedJob[RecordedField], RecordedJob[RecordedField]],
+  meant: readonly MeantDifference[],
+): readonly Difference[] {
+  const candidates = meant.filter((each) => each.field === field && concerns(each, payload))
+  const lines = [
+    ...onlyIn(asLines(mine), asLines(theirs)).map((line) => `+ ${line}`),
+    ...onlyIn(asLines(theirs), asLines(mine)).map((line) => `- ${line}`),
+  ]
+  const reasonOf = (line: string | undefined): string | undefined =>
+    candidates.find(({ lines: covered }) => covered === undefined || (line !== undefined && covered.test(line)))?.reason
+  // What is no list differs as a whole.
+  const asOne = !Array.isArray(mine) || lines.length === 0
+  if (asOne) return [{ payload, field, lines, reason: reasonOf(lines.length === 0 ? undefined : lines.join('\n')) }]
+  const reasons = new Set(lines.map(reasonOf))
+  return [...reasons].map((reason) => ({
+    payload,
+    field,
+    lines: lines.filter((line) => reasonOf(line) === reason),
+    reason,
+  }))
+}
+
+function concerns({ payloads }: MeantDifference, payload: string): boolean {
+  return payloads === 'all' || payloads.includes(payload)
 }
 
 /** The payloads that both have. */
@@ -41,16 +67,22 @@ function both(one: RecordedRun, other: RecordedRun): readonly (readonly [Recorde
 }
 
 /** A table, a line for each payload: what both did, or what each did where they differ. */
-export function comparisonTable(one: RecordedRun, other: RecordedRun): string {
-  const differences = compareRuns(one, other)
+export function comparisonTable(
+  one: RecordedRun,
+  other: RecordedRun,
+  differences: readonly Difference[] = compareRuns(one, other),
+): string {
   const rows = both(one, other).map(([job, peer]) => [
     job.name,
     ...recordedFields.map((field) => {
-      const difference = differences.find((each) => each.payload === job.name && each.field === field)
-      if (difference === undefined)
+      const here = differences.filter((each) => each.payload === job.name && each.field === field)
+      if (here.length === 0)
         return field === 'trace' || field === 'stages' || field === 'artifacts' ? 'same' : brief(job[field])
-      const how = difference.reason === undefined ? 'DIFFERENT' : 'meant'
-      if (field === 'trace') return `${how}: ${onlyIn(job.trace, peer.trace)}+ ${onlyIn(peer.trace, job.trace)}-`
+      const how = here.some(({ reason }) => reason === undefined) ? 'DIFFERENT' : 'meant'
+      if (field === 'trace') {
+        const [mine, theirs] = [onlyIn(job.trace, peer.trace).length, onlyIn(peer.trace, job.trace).length]
+        return `${how}: ${mine}+ ${theirs}-`
+      }
       if (field === 'stages' || field === 'artifacts') return `${how}: ${job[field].length} / ${peer[field].length}`
       return `${how}: ${brief(job[field])} / ${brief(peer[field])}`
     }),
@@ -59,18 +91,12 @@ export function comparisonTable(one: RecordedRun, other: RecordedRun): string {
 }
 
 /** Each difference in full: what only one has of lists, both of what is no list. */
-export function differencesText(one: RecordedRun, other: RecordedRun): string {
-  const peers = new Map(both(one, other).map(([job, peer]) => [job.name, [job, peer] as const]))
-  return compareRuns(one, other)
-    .map(({ payload, field, reason }) => {
-      const [job, peer] = peers.get(payload)!
-      const [mine, theirs] = [asLines(job[field]), asLines(peer[field])]
-      const lines = [
-        ...mine.filter((line) => !theirs.includes(line)).map((line) => `  + ${line}`),
-        ...theirs.filter((line) => !mine.includes(line)).map((line) => `  - ${line}`),
-      ]
+export function differencesText(differences: readonly Difference[]): string {
+  return differences
+    .map(({ payload, field, lines, reason }) => {
       const title = `${payload}: ${field}${reason === undefined ? '' : `, meant: ${reason}`}`
-      return [title, ...(lines.length === 0 ? ['  another order, or another number of the same'] : lines)].join('\n')
+      const shown = lines.length === 0 ? ['another order, or another number of the same'] : lines
+      return [title, ...shown.map((line) => `  ${line}`)].join('\n')
     })
     .join('\n')
 }
@@ -78,8 +104,8 @@ export function differencesText(one: RecordedRun, other: RecordedRun): string {
 const asLines = (value: RecordedJob[RecordedField]): readonly string[] =>
   typeof value === 'object' && value !== null ? value : [brief(value)]
 const brief = (value: string | number | null): string => (value === null ? '' : String(value))
-const onlyIn = (lines: readonly string[], others: readonly string[]): number =>
-  lines.filter((line) => !others.includes(line)).length
+const onlyIn = (lines: readonly string[], others: readonly string[]): readonly string[] =>
+  lines.filter((line) => !others.includes(line))
 
 function aligned(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import { Coordinator, type CoordinatorJob, type ReceivedUpload } from '@runner-core/runner/testing'
 import { contentsOf, withArchive } from '@runner-core/testkit/archives/archive-rig'
@@ -7,17 +8,27 @@ import type { JobResult, Payload, PayloadServer, ResultEntry, ResultUpload } fro
 /** How often it is looked whether a job has come so far that it is to be canceled, milliseconds. */
 const watchMs = 50
 
-/** The project's own coordinator. */
+export interface CoordinatorServerOptions {
+  /** Of the runners that may come. Default: one. */
+  readonly tokens?: readonly string[]
+  /** Of each job, from when it could be had to its end, milliseconds; it is canceled then. Default: no bound. */
+  readonly deadlineMs?: number
+  /** Called as each job ends, with the milliseconds that it took. */
+  readonly onEnd?: ((name: string, state: string, tookMs: number) => void) | undefined
+}
+
+/** The project's own coordinator. It hands out a job once the one before has ended. */
 export class CoordinatorServer implements PayloadServer {
   readonly token: string = Coordinator.token
   readonly #coordinator: Coordinator
-  readonly #jobs: Promise<readonly CoordinatorJob[]>
+  readonly #results: Promise<readonly JobResult[]>
   readonly #watch: NodeJS.Timeout
 
-  private constructor(coordinator: Coordinator, payloads: readonly Payload[]) {
+  private constructor(coordinator: Coordinator, payloads: readonly Payload[], options: CoordinatorServerOptions) {
     this.#coordinator = coordinator
     const enqueued = new Map<string, CoordinatorJob>()
-    this.#jobs = this.#enqueue(payloads, enqueued)
+    this.#results = this.#handOut(payloads, enqueued, options)
+    this.#results.catch(() => {})
     this.#watch = setInterval(() => {
       for (const { name, cancel } of payloads) {
         const job = enqueued.get(name)
@@ -27,10 +38,16 @@ export class CoordinatorServer implements PayloadServer {
     }, watchMs)
   }
 
-  static async start(payloads: readonly Payload[]): Promise<CoordinatorServer> {
+  static async start(payloads: readonly Payload[], options: CoordinatorServerOptions = {}): Promise<CoordinatorServer> {
+    const { tokens } = options
     return new CoordinatorServer(
-      await Coordinator.start({ traceUpdateIntervalSeconds: 1, jobRequestsPerMinute: 2000 }),
+      await Coordinator.start({
+        traceUpdateIntervalSeconds: 1,
+        jobRequestsPerMinute: 2000,
+        ...(tokens !== undefined && { tokens }),
+      }),
       payloads,
+      options,
     )
   }
 
@@ -38,16 +55,8 @@ export class CoordinatorServer implements PayloadServer {
     return this.#coordinator.url
   }
 
-  async results(): Promise<readonly JobResult[]> {
-    const results: JobResult[] = []
-    for (const job of await this.#jobs) {
-      await job.finished
-      const { state, failureReason, exitCode } = job
-      const uploads: ResultUpload[] = []
-      for (const upload of job.uploads) uploads.push(await readUpload(upload))
-      results.push({ name: job.spec.name ?? '', state, failureReason, exitCode, trace: job.trace.text(), uploads })
-    }
-    return results
+  results(): Promise<readonly JobResult[]> {
+    return this.#results
   }
 
   violations(): readonly string[] {
@@ -63,20 +72,54 @@ export class CoordinatorServer implements PayloadServer {
     await this.#coordinator.close()
   }
 
-  async #enqueue(
+  async #handOut(
     payloads: readonly Payload[],
     enqueued: Map<string, CoordinatorJob>,
-  ): Promise<readonly CoordinatorJob[]> {
-    for (const { name, job, needs = [], gone } of payloads) {
+    { deadlineMs, onEnd }: CoordinatorServerOptions,
+  ): Promise<readonly JobResult[]> {
+    const ended: (readonly [job: CoordinatorJob, state: string])[] = []
+    for (const { name, job: spec, needs = [], gone } of payloads) {
       const dependencies = needs.map((need) => enqueued.get(need)!)
-      for (const before of gone === true ? enqueued.values() : dependencies) await before.finished
-      for (const dependency of gone === true ? dependencies : []) {
+      for (const dependency of gone === true ? dependencies : [])
         this.#coordinator.inject({ on: 'download', jobId: dependency.id, times: 100, reply: { status: 404 } })
-      }
-      enqueued.set(name, this.#coordinator.enqueue({ ...job, name, dependencies }))
+      const began = performance.now()
+      const job = this.#coordinator.enqueue({ ...spec, name, dependencies })
+      enqueued.set(name, job)
+      const state = await stateAtEnd(job, deadlineMs)
+      ended.push([job, state])
+      onEnd?.(name, state, performance.now() - began)
     }
-    return [...enqueued.values()]
+    // Of a job that was canceled the last words come after its end: all are read when the last job is over.
+    return Promise.all(ended.map(([job, state]) => resultOf(job, state)))
   }
+}
+
+/** A line for each job that ended. */
+export function endLines(progress: ((line: string) => void) | undefined): CoordinatorServerOptions['onEnd'] {
+  return (name, state, tookMs) => progress?.(`${name}: ${state} (${(tookMs / 1000).toFixed(1)} s)`)
+}
+
+/** The state in which a job ends. One that is past its deadline is canceled. Thrown: no runner has come for it. */
+async function stateAtEnd(job: CoordinatorJob, deadlineMs: number | undefined): Promise<string> {
+  const finished = job.finished.then(({ state }) => state)
+  if (deadlineMs === undefined) return finished
+  const late = new AbortController()
+  const state = await Promise.race([finished, setTimeout(deadlineMs, undefined, { signal: late.signal })])
+  late.abort()
+  if (state !== undefined) return state
+  const within = `within ${deadlineMs / 1000} s`
+  if (job.assignment === undefined) throw new Error(`no runner came for ${JSON.stringify(job.spec.name)} ${within}`)
+  job.cancel('at once')
+  return `no end ${within}`
+}
+
+async function resultOf(
+  { spec, failureReason, exitCode, trace, uploads }: CoordinatorJob,
+  state: string,
+): Promise<JobResult> {
+  const read: ResultUpload[] = []
+  for (const upload of uploads) read.push(await readUpload(upload))
+  return { name: spec.name ?? '', state, failureReason, exitCode, trace: trace.text(), uploads: read }
 }
 
 async function readUpload({ bytes = Buffer.alloc(0), ...upload }: ReceivedUpload): Promise<ResultUpload> {

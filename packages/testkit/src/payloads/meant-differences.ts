@@ -4,6 +4,11 @@ import type { RecordedField } from './recorded-run.ts'
 export interface MeantDifference {
   readonly field: RecordedField
   readonly payloads: readonly string[] | 'all'
+  /**
+   * Of a list, what each of its lines is that one side alone has, with `+` or `-` in front; of what is no list, both
+   * sides as `+ ours\n- theirs`. Default: anything.
+   */
+  readonly lines?: RegExp
   /** As `docs/reference/compared-with-stock.md` has it. */
   readonly reason: string
 }

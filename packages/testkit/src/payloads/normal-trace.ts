@@ -37,6 +37,11 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/^ {2}on \S.*$/gm, '  on RUNNER'],
   // Whether the machine is there already is chance.
   [/^Waiting for a slot .*\n/gm, ''],
+  [/\bsha256:[0-9a-f]{64}\b/g, 'DIGEST'],
+  [/\brunner-(?:TOKEN[\w-]?|[\w-]{8,9})-project-/g, 'runner-TOKEN-project-'],
+  [/-concurrent-0-[0-9a-f]{16}-/g, '-concurrent-0-HASH-'],
+  [/\btoken=\S+/g, 'token=TOKEN'],
+  [/\(\w+\.go:\d+:\d+s\)/g, '(AT)'],
   [/\b[0-9a-f]{40}\b/g, 'COMMIT'],
   [/127\.0\.0\.1:\d+/g, 'ADDRESS'],
   [/\(\d+\)\.\.\.$/gm, '(ID)...'],
@@ -44,6 +49,8 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/\b\d+ bytes\b/g, 'N bytes'],
   [/\b\d+(?:\.\d+)? ?(?:[kKM]i?B)\b/g, 'SIZE'],
   [/\bcorrelation_id=\S+/g, 'correlation_id=ID'],
+  [/\bretrying in [\d.]+ ?m?s\b/g, 'retrying in DELAY'],
+  [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'],
   // How far it comes until it is stopped is chance.
   [/^tick-\d+(?:\ntick-\d+)*$/gm, 'tick…'],
 ]

@@ -94,7 +94,10 @@ export async function startMachine(
 }
 
 /** Of the payloads with these names, and those that they need. */
-export function chosenPayloads(payloads: readonly Payload[], names: readonly string[]): readonly Payload[] {
+export function chosenPayloads<Given extends Payload>(
+  payloads: readonly Given[],
+  names: readonly string[],
+): readonly Given[] {
   const wanted = new Set(names)
   for (const { name, needs = [] } of payloads.toReversed())
     if (wanted.has(name)) for (const need of needs) wanted.add(need)

@@ -6,6 +6,10 @@ import { sectionsOf } from './trace-reading.ts'
 
 /** What this runner did when it was written. */
 export const ownRecord: URL = new URL('recorded/runner-core.json', import.meta.url)
+/** What it did in containers. */
+export const ownDockerRecord: URL = new URL('recorded/runner-core-docker.json', import.meta.url)
+/** What a stock gitlab-runner did in containers. */
+export const stockDockerRecord: URL = new URL('recorded/gitlab-runner-14.7.1-docker.json', import.meta.url)
 
 /** What came of the payloads with one runner, in a form that can be kept and compared. */
 export interface RecordedRun {

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stockConfig } from '../manager/runner-configs.ts'
 import { startRunner } from '../manager/runner-process.ts'
-import { CoordinatorServer } from './coordinator-server.ts'
+import { rejectsWhenAborted } from './aborted.ts'
+import { CoordinatorServer, endLines } from './coordinator-server.ts'
 import {
   allPayloads,
   chosenPayloads,
@@ -25,15 +26,23 @@ export interface RunPayloadsOptions {
   readonly stock?: string | undefined
   /** Names of payloads; those that they need are added. Default: all. */
   readonly only?: readonly string[] | undefined
+  /** Called with a line for each job that ended, and for what else is to be told. */
+  readonly progress?: ((line: string) => void) | undefined
+  /** Ends the run early, and what it started with it. */
+  readonly signal?: AbortSignal | undefined
 }
 
+/** Of each job. */
+const deadlineMs = 120_000
+
 /** Has a runner do the payloads on one OpenSSH server, one after another, and puts down what came of them. */
-export async function runPayloads({ runner, stock, only }: RunPayloadsOptions): Promise<RecordedRun> {
+export async function runPayloads({ runner, stock, only, progress, signal }: RunPayloadsOptions): Promise<RecordedRun> {
   await using cleanUp = new AsyncDisposableStack()
+  const stopped = rejectsWhenAborted(signal)
   const folder = payloadFolder(cleanUp)
   const sources = await serveSources(cleanUp)
   const payloads = only === undefined ? allPayloads(sources) : chosenPayloads(allPayloads(sources), only)
-  const server = cleanUp.use(await CoordinatorServer.start(payloads))
+  const server = cleanUp.use(await CoordinatorServer.start(payloads, { deadlineMs, onEnd: endLines(progress) }))
   // Stock moves files by itself on the machine.
   const programs = join(folder, 'programs')
   mkdirSync(programs)
@@ -47,7 +56,7 @@ export async function runPayloads({ runner, stock, only }: RunPayloadsOptions): 
       : stockConfig(server.url, server.token, machine, { concurrent: 1, directories: ownDirectories(folder) }),
   )
   const started = cleanUp.use(startRunner(stock ?? bin, ['run', '--config', config], join(folder, 'log')))
-  const results = await Promise.race([server.results(), started.ended])
+  const results = await Promise.race([server.results(), started.ended, stopped])
   const commits = Object.entries(sources).flatMap(([name, source]): (readonly [string, string])[] =>
     typeof source === 'string'
       ? []

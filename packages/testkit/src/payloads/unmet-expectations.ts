@@ -1,33 +1,39 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
-import { expect } from 'vitest'
 import { modeText } from './mode-text.ts'
 import type { ExpectedUpload, JobResult, Payload, ResultUpload } from './payload.ts'
 import { plainLines, sectionsOf } from './trace-reading.ts'
 
 const byDefault: readonly string[] = ['prepare_executor', 'prepare_script', 'get_sources', 'step_script']
 
-/** Fails the test where a job did not end as it must. */
-export function judge({ name, expected }: Payload, result: JobResult): void {
+/** How a job did not end as it must, a text for each; none: it did. */
+export function unmetExpectations({ expected }: Pick<Payload, 'expected'>, result: JobResult): readonly string[] {
   const { state, exitCode, trace } = result
   // A canceled job ends with a reason, too; which one is the runner's choice.
   const failureReason = state === 'canceled' ? undefined : result.failureReason
   const { sections = byDefault, lines = [], lacks = [], everyLine, uploads = [] } = expected
-  const end = [state, failureReason, exitCode].join(' ')
-  expect(end, `${name}\n${trace}`).toBe([expected.state, expected.failureReason, expected.exitCode].join(' '))
-  expect(sectionsOf(trace).join(' '), name).toBe(sections.join(' '))
+  const unmet: string[] = []
+  const compare = (what: string, got: string, want: string): void => {
+    if (got !== want) unmet.push(`${what}: ${got}, not ${want}`)
+  }
+  compare(
+    'end',
+    [state, failureReason, exitCode].join(' '),
+    [expected.state, expected.failureReason, expected.exitCode].join(' '),
+  )
+  compare('sections', sectionsOf(trace).join(' '), sections.join(' '))
   const said = plainLines(trace)
   let at = 0
   for (const line of lines) {
     const found = said.slice(at).findIndex((text) => (typeof line === 'string' ? text === line : line.test(text)))
-    expect(found, `${name}: no line ${String(line)} after line ${at} of\n${trace.slice(-4000)}`).toBeGreaterThanOrEqual(
-      0,
-    )
-    at += found + 1
+    if (found < 0) unmet.push(`no line ${String(line)} after line ${at}`)
+    else at += found + 1
   }
-  for (const text of lacks) expect(trace.includes(text), `${name} has ${text}:\n${trace}`).toBe(false)
-  if (everyLine !== undefined) for (const line of said) expect(line, name).toMatch(everyLine)
+  for (const text of lacks) if (trace.includes(text)) unmet.push(`has ${text}`)
+  const odd = everyLine === undefined ? undefined : said.find((line) => !everyLine.test(line))
+  if (odd !== undefined) unmet.push(`the line ${odd} is not like ${String(everyLine)}`)
   const [got, want] = [result.uploads.map(readable), uploads.map(wanted)]
-  if (!isDeepStrictEqual(got, want)) throw new Error(`${name} left ${inspect(got, shown)}, not ${inspect(want, shown)}`)
+  if (!isDeepStrictEqual(got, want)) unmet.push(`left ${inspect(got, shown)}, not ${inspect(want, shown)}`)
+  return unmet
 }
 
 const shown = { depth: 5, maxStringLength: 200 }
