@@ -144,12 +144,12 @@ describe.skipIf('absent' in built)("upstream's dummy plugin", () => {
       const passed = report.outcomes.filter(({ outcome }) => outcome === 'passed').map(({ name }) => name)
       expect(passed).toEqual(
         expect.arrayContaining([
-          'increase beyond the maximum gives what fits, and a quota error for the rest',
-          'decrease accepts unknown ids, and touches nothing for them',
-          'increases at the same time add up',
-          'connectInfo of an instance that is not there says so, whether or not it ever was',
-          'a call under way ends within a second of its abort',
-          'heartbeat knows the living from the gone',
+          'increase beyond the maximum accepts what fits and returns a quota error for the rest',
+          'decrease accepts unknown ids and removes nothing for them',
+          'concurrent increases add up',
+          'connectInfo of an instance that does not exist fails with not_found, whether or not it ever existed',
+          'a running call ends within a second of its abort',
+          'heartbeat succeeds for a running instance and fails for one that is gone',
           'suspend and resume, each twice',
           'nothing is left, and the group shuts down',
         ]),

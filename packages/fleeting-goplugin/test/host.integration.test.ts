@@ -159,7 +159,7 @@ describe('a start that fails says why, and leaves nothing', () => {
       { handshake: { line: 'usage: moon [options]' } },
       {},
       'invalid_config',
-      /no fleeting plugin.*usage: moon/,
+      /not a fleeting plugin.*usage: moon/,
     ],
     [
       'is of another version',
@@ -199,8 +199,8 @@ describe('a start that fails says why, and leaves nothing', () => {
     const controller = new AbortController()
     const answer = group.init(controller.signal)
     await eventually(() => expect(plugin.called('Init')).toHaveLength(1))
-    controller.abort(new Error('the caller has given up'))
-    await expect(answer).rejects.toThrow('the caller has given up')
+    controller.abort(new Error('the caller has aborted'))
+    await expect(answer).rejects.toThrow('the caller has aborted')
     expect(isAlive(plugin.calls[0]!.pid)).toBe(false)
   })
 })
@@ -375,7 +375,7 @@ describe('calls', () => {
       }
       await expect(calls[method]!()).rejects.toMatchObject({
         code: 'transient',
-        message: 'the plugin gave no answer within 700 ms',
+        message: 'the plugin did not answer within 700 ms',
       })
       await eventually(() => expect(plugin.called(`${method} canceled`)).toHaveLength(1))
       plugin.faults = {}

@@ -138,7 +138,12 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
     'transient',
     'gRPC status 99',
   ],
-  ['no status', (stream) => send(stream, [encoded(rows)], {}), 'transient', 'Update broke off: no status came'],
+  [
+    'no status',
+    (stream) => send(stream, [encoded(rows)], {}),
+    'transient',
+    'Update was interrupted: no status was received',
+  ],
   [
     'another server',
     (stream) => {
@@ -147,7 +152,7 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
       stream.end('<html>')
     },
     'transient',
-    'Update broke off: HTTP status 502',
+    'Update was interrupted: HTTP status 502',
   ],
   [
     'half a message',
@@ -174,7 +179,7 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
       stream.write(encoded(rows), () => stream.close(code))
     },
     'transient',
-    /^Update broke off: /,
+    /^Update was interrupted: /,
   ]),
   [
     'a connection that is lost in the middle',
@@ -183,7 +188,7 @@ test.each<[string, (stream: http2.ServerHttp2Stream) => void, string, string | R
       stream.write(encoded(rows), () => stream.session?.destroy())
     },
     'transient',
-    /^Update broke off: /,
+    /^Update was interrupted: /,
   ],
 ])('%s is an error, and the next list is whole', async (_what, answer, code, message) => {
   let answers = 0

@@ -55,7 +55,7 @@ export function startMs({ StartTime }: Activity): number {
 
 /** Why a launch failed. */
 export function launchError({ StatusMessage, Description }: Activity): GroupError {
-  const message = StatusMessage ?? Description ?? 'no reason is given'
+  const message = StatusMessage ?? Description ?? 'no reason given'
   return new GroupError(meaningOf(message) ?? 'transient', `the Auto Scaling group cannot launch: ${message}`)
 }
 

@@ -326,7 +326,7 @@ export class AwsClient {
       { instanceId: id },
     )
     if (Success !== true)
-      throw new GroupError('transient', `pushing a key to ${id}: it was not taken`, { instanceId: id })
+      throw new GroupError('transient', `pushing a key to ${id}: it was not accepted`, { instanceId: id })
   }
 
   /** Closes all connections. */

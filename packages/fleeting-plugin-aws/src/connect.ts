@@ -39,7 +39,7 @@ export class Connections {
     if (this.#kind === 'user-data' && privateKey === undefined && this.#context.fleetKey === undefined) {
       throw new GroupError(
         'invalid_config',
-        'connector_config.key_path: expected a private key whose public half the user data lets in, since another one is made at each start without it, got nothing',
+        'connector_config.key_path: expected a private key whose public key is in the user data, since without it a new key is generated at each start, got nothing',
       )
     }
     if (this.#kind === 'instance-connect' || this.#kind === 'user-data')
@@ -142,7 +142,7 @@ export class Connections {
 /** Thrown: `not_ready`, `not_found`. */
 export function running(id: string, instance: Instance | undefined): Instance {
   const { State, StateReason } = instance ?? {}
-  const state = State?.Name ?? 'not known to EC2 as an instance of this group'
+  const state = State?.Name ?? 'not an instance of this group in EC2'
   if (state === 'running' && instance?.PrivateIpAddress !== undefined) return instance
   const isComing = state === 'pending' || state === 'running'
   const reason = StateReason?.Message === undefined ? '' : ` (${StateReason.Message})`

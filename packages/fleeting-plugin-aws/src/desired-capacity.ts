@@ -48,7 +48,7 @@ export function loweredCapacity(
   if (!isProtected(group))
     return {
       capacity: DesiredCapacity,
-      reason: 'not every instance is protected from scale-in, so AWS could end one that works',
+      reason: 'not every instance is protected from scale-in, so AWS could terminate one that is in use',
     }
   const floor = presentOf(group) + startingOf(group, activities)
   const capacity = Math.min(DesiredCapacity, Math.max(DesiredCapacity - count, floor, MinSize))

@@ -13,7 +13,7 @@ export function otherFleetFindings(tags: Tags, fleet: string): readonly Finding[
     {
       code: 'group_of_other_fleet',
       severity: 'warning',
-      message: `the fleet ${taggedFleet(tags)} launched here last, and an Auto Scaling group is for one fleet alone`,
+      message: `the fleet ${taggedFleet(tags)} was the last to launch here, and an Auto Scaling group must belong to one fleet alone`,
       fix: `give this fleet a group of its own; once the other has ended: aws autoscaling delete-tags, Key=${fleetTag}`,
     },
   ]
@@ -24,7 +24,7 @@ export function launchesNotTagged(why: string): Finding {
   return {
     code: 'launches_not_tagged',
     severity: 'warning',
-    message: `launches cannot be written on the group, so after a lost answer their instances are told by number only: ${why}`,
+    message: `launches cannot be tagged on the group, so after a lost response their instances are identified by number only: ${why}`,
     fix: 'allow autoscaling:CreateOrUpdateTags on the group, as policy.json does; a group can have 50 tags',
   }
 }
@@ -41,14 +41,15 @@ const rules: readonly Rule[] = [
     code: 'scale_in_protection_off',
     severity: 'error',
     message:
-      'new instances are not protected from scale-in: AWS may end one that works whenever the desired capacity is lowered, and capacity that could not be launched is not given back',
+      'new instances are not protected from scale-in: AWS may terminate one that is in use whenever the desired capacity is lowered, and capacity that could not be launched is not given back',
     fix: `${update} --new-instances-protected-from-scale-in, and protect those that exist with set-instance-protection`,
     applies: ({ NewInstancesProtectedFromScaleIn }) => NewInstancesProtectedFromScaleIn !== true,
   },
   {
     code: 'min_size_above_zero',
     severity: 'warning',
-    message: 'the minimum size is above zero: the fleet cannot go below it, and removals that would are refused',
+    message:
+      'the minimum size is above zero: the fleet cannot shrink below it, and removals that would do so are refused',
     fix: `${update} --min-size 0`,
     applies: ({ MinSize = 0 }) => MinSize > 0,
   },
@@ -69,20 +70,20 @@ const rules: readonly Rule[] = [
   notSuspended(
     'az_rebalance_on',
     'AZRebalance',
-    'ends instances to spread them evenly over zones',
+    'terminates instances to spread them evenly over zones',
     ({ AvailabilityZones = [] }) => AvailabilityZones.length > 1,
   ),
   notSuspended(
     'replace_unhealthy_on',
     'ReplaceUnhealthy',
-    'ends what it believes unhealthy and launches another that nobody asked for',
+    'terminates instances it considers unhealthy and launches others that were not requested',
   ),
   notSuspended('alarm_notification_on', 'AlarmNotification', 'lets scaling policies change the size of the group'),
   notSuspended('scheduled_actions_on', 'ScheduledActions', 'lets scheduled actions change the size of the group'),
   {
     code: 'instance_refresh_active',
     severity: 'error',
-    message: 'an instance refresh is under way: it replaces instances, those that work too',
+    message: 'an instance refresh is in progress: it replaces instances, including those in use',
     fix: 'aws autoscaling cancel-instance-refresh; new instances have the new launch template anyway',
     applies: (_group, refreshes) => refreshes.some(({ Status }) => !refreshOver.has(Status ?? '')),
   },
@@ -90,28 +91,28 @@ const rules: readonly Rule[] = [
     code: 'warm_pool',
     severity: 'error',
     message: 'the group has a warm pool, whose instances cannot be removed by name',
-    fix: 'aws autoscaling delete-warm-pool; idle_count keeps machines ready',
+    fix: 'aws autoscaling delete-warm-pool; idle_count keeps instances ready',
     applies: ({ WarmPoolConfiguration }) => WarmPoolConfiguration !== undefined,
   },
   {
     code: 'capacity_rebalance_on',
     severity: 'warning',
     message:
-      'capacity rebalancing is on: spot instances at risk are ended early, and others launched that nobody asked for',
+      'capacity rebalancing is on: spot instances at risk are terminated early, and others are launched that were not requested',
     fix: `${update} --no-capacity-rebalance`,
     applies: ({ CapacityRebalance }) => CapacityRebalance === true,
   },
   {
     code: 'max_instance_lifetime_set',
     severity: 'warning',
-    message: 'instances are replaced when they reach the maximum lifetime, whatever they do',
+    message: 'instances are replaced when they reach the maximum lifetime, even under a running job',
     fix: `${update} --max-instance-lifetime 0`,
     applies: ({ MaxInstanceLifetime = 0 }) => MaxInstanceLifetime > 0,
   },
   {
     code: 'weighted_capacity',
     severity: 'error',
-    message: 'the group counts capacity in other units than instances, so that no size means a number of machines',
+    message: 'the group counts capacity in other units than instances, so its size is not a number of instances',
     fix: 'remove the weights of the instance types and set the desired capacity type to units',
     applies: hasWeights,
   },
@@ -119,7 +120,7 @@ const rules: readonly Rule[] = [
     code: 'group_is_being_deleted',
     severity: 'error',
     message: 'the group is being deleted',
-    fix: 'make another group, and name it in plugin_config.name',
+    fix: 'create another group and set it in plugin_config.name',
     applies: ({ Status }) => Status !== undefined,
   },
 ]

@@ -78,12 +78,12 @@ class AwsGroup implements InstanceGroup {
     const findings = [
       ...findingsOf(
         group,
-        await this.#perhaps('an instance refresh is under way', this.#client.instanceRefreshes(signal), signal),
+        await this.#perhaps('an instance refresh is in progress', this.#client.instanceRefreshes(signal), signal),
       ),
       ...otherFleetFindings(tagsOf(group), this.#context.fleet),
       ...(await this.#perhaps('launches can be tagged', this.#tokens.claim(group, signal), signal)),
       ...(await this.#perhaps(
-        "the user data holds the fleet's key",
+        "the user data contains the fleet's key",
         this.#connections.findings(group, signal),
         signal,
       )),
@@ -224,7 +224,7 @@ class AwsGroup implements InstanceGroup {
       return await found
     } catch (error) {
       signal.throwIfAborted()
-      this.#context.logger.warn({ err: error }, `cannot tell whether ${what}`)
+      this.#context.logger.warn({ err: error }, `cannot determine whether ${what}`)
       return []
     }
   }

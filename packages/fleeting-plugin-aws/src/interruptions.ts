@@ -45,7 +45,7 @@ export class Interruptions {
       return await this.#client.markedSpotRequests(signal)
     } catch (error) {
       signal.throwIfAborted()
-      this.#logger.warn({ err: error }, 'cannot tell which spot instances are about to be taken back')
+      this.#logger.warn({ err: error }, 'cannot determine which spot instances are about to be interrupted')
       return []
     }
   }

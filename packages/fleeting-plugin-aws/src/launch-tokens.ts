@@ -88,7 +88,7 @@ export class LaunchTokens {
       const error = refusalOf(thrown, signal)
       this.#context.logger.warn(
         { err: error },
-        'launches cannot be written on the group any more: their instances are told by number',
+        'launches can no longer be tagged on the group: their instances are identified by number only',
       )
       this.#unwritten = wanted
     }

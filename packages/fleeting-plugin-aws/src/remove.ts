@@ -72,7 +72,8 @@ export class Removals {
     const isEnough = (soFar: readonly Activity[]): boolean =>
       startingOf(group, soFar) >= missingOf(group) || reachBack(soFar)
     const { activities, isWhole } = await this.#client.activities(isEnough, signal)
-    if (!isWhole) return { lowered: 0, kept: wanted, reason: 'its history is too long to tell what is under way' }
+    if (!isWhole)
+      return { lowered: 0, kept: wanted, reason: 'its history is too long to determine what is in progress' }
     const { capacity, ...why } = loweredCapacity(group, activities, wanted)
     if (capacity < DesiredCapacity) await this.#client.setDesiredCapacity(capacity, signal)
     const lowered = DesiredCapacity - capacity

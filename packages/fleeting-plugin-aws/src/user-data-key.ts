@@ -13,7 +13,8 @@ export function keyNotInUserData(publicKey: string): Finding {
   return {
     code: 'key_not_in_user_data',
     severity: 'error',
-    message: "the launch template's user data does not hold the fleet's public key: no new machine lets us in",
+    message:
+      "the launch template's user data does not contain the fleet's public key: new instances cannot be logged in to",
     fix: `add to ssh_authorized_keys of its cloud-config, in a new version of the launch template: ${publicKey}`,
   }
 }

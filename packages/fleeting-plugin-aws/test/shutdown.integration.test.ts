@@ -116,7 +116,7 @@ test('what cannot be given back is named: AWS could end a machine at work instea
   fake.settings.protectsNewInstances = false
   await fake.hand.resize!(3)
   const provisioner = await start()
-  expect(await provisioner.shutdown(removeAll)).toEqual({ remaining: ['3 that were asked for and have not come'] })
+  expect(await provisioner.shutdown(removeAll)).toEqual({ remaining: ['3 requested instances that have not appeared'] })
   expect(fake.desiredCapacity).toBe(3)
 })
 

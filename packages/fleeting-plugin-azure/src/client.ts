@@ -103,7 +103,7 @@ export class AzureClient {
     signal: AbortSignal,
   ): Promise<Operation | undefined> {
     const { resourceGroup, name } = this.#config
-    const doing = `asking for ${capacity} machines in scale set ${name}`
+    const doing = `requesting ${capacity} machines in scale set ${name}`
     const headers = await this.#change({ doing, bucket: 'ScaleSetUpdate', signal }, ({ compute }) =>
       compute.virtualMachineScaleSets.update(
         resourceGroup,

@@ -134,11 +134,7 @@ function loginFailure(doing: string, message: string, cause: Error): GroupError 
     return new GroupError('auth', `${doing}: cannot log in: ${details}`, { cause })
   }
   const hint = 'if it is a private one, is its certificate trusted (plugin_config.ca_file or NODE_EXTRA_CA_CERTS)?'
-  return new GroupError(
-    'transient',
-    `${doing}: the authority that gives tokens cannot be reached; ${hint} ${details}`,
-    { cause },
-  )
+  return new GroupError('transient', `${doing}: the token authority cannot be reached; ${hint} ${details}`, { cause })
 }
 
 function isUntrusted(error: Error): boolean {

@@ -22,16 +22,16 @@ export function findingsOf(
 
   if (set.overprovision === true) {
     const message =
-      'Azure launches more machines than were asked for and removes some again, which may have a job by then'
+      'Azure launches more machines than requested and removes some of them again, which may be running a job by then'
     warn('overprovision_on', message, `${update} overprovision=false`)
   }
   const upgradeMode = set.upgradePolicy?.mode
   if (upgradeMode !== undefined && upgradeMode !== 'Manual') {
-    const message = `with the upgrade policy ${upgradeMode} Azure restarts or replaces machines after a change of the model, whatever runs on them`
+    const message = `with the upgrade policy ${upgradeMode} Azure restarts or replaces machines after a change of the model, even under a running job`
     warn('upgrade_policy_not_manual', message, `${update} upgradePolicy.mode=Manual`)
   }
   if (set.automaticRepairsPolicy?.enabled === true) {
-    const message = 'Azure replaces machines that it thinks unhealthy, whatever runs on them'
+    const message = 'Azure replaces machines that it considers unhealthy, even under a running job'
     warn('automatic_repairs_on', message, `${update} automaticRepairsPolicy.enabled=false`)
   }
   if (set.singlePlacementGroup === true) {
@@ -44,16 +44,16 @@ export function findingsOf(
   }
   if (set.zoneBalance === true) {
     const message =
-      'Azure launches nothing that would spread machines unevenly: one zone without room ends all launches'
-    warn('zone_balance_strict', message, `${update} zoneBalance=false, or make the set anew without it`)
+      'Azure launches nothing that would spread machines unevenly: one zone without capacity stops all launches'
+    warn('zone_balance_strict', message, `${update} zoneBalance=false, or create the set again without it`)
   }
   if (set.resiliencyPolicy?.automaticZoneRebalancingPolicy?.enabled === true) {
-    const message = 'Azure moves machines between zones, and deletes those it moves, whatever runs on them'
+    const message = 'Azure moves machines between zones and deletes those it moves, even under a running job'
     warn('zone_rebalancing_on', message, `${update} resiliencyPolicy.automaticZoneRebalancingPolicy.enabled=false`)
   }
   const { tags = {} } = set
   if (taggedFleet(tags) !== undefined && !isTaggedFor(tags, fleet)) {
-    const message = `the fleet ${taggedFleet(tags)} launched here last, and a scale set is for one fleet alone`
+    const message = `the fleet ${taggedFleet(tags)} was the last to launch here, and a scale set must belong to one fleet alone`
     warn(
       'set_of_other_fleet',
       message,
@@ -62,15 +62,15 @@ export function findingsOf(
   }
   const { priority, evictionPolicy } = set.virtualMachineProfile ?? {}
   if (priority === 'Spot' && evictionPolicy !== 'Delete') {
-    const message = 'evicted spot machines stay in the set, switched off and paid for in part, and look as if they ran'
-    warn('spot_deallocates', message, 'make the set anew with --eviction-policy Delete: it cannot be changed later')
+    const message = 'evicted spot machines stay in the set, stopped but partly billed, and look as if they were running'
+    warn('spot_deallocates', message, 'create the set again with --eviction-policy Delete: it cannot be changed later')
   }
   const setting = autoscale.find(
     ({ properties }) =>
       properties?.enabled !== false && properties?.targetResourceUri?.toLowerCase() === set.id?.toLowerCase(),
   )
   if (setting !== undefined) {
-    const message = `the autoscale setting ${setting.name} changes the size as well, and picks which machines go`
+    const message = `the autoscale setting ${setting.name} also changes the size and chooses which machines are removed`
     warn(
       'autoscale_setting',
       message,
@@ -81,7 +81,7 @@ export function findingsOf(
   const { privateKey, password, agentSocket } = connector
   if (privateKey === undefined && password === undefined && agentSocket === undefined) {
     const message =
-      'Azure hands out no keys for machines that run, and connector_config has none: no machine can be logged in to'
+      'Azure gives out no keys of running machines, and connector_config has none: no machine can be logged in to'
     warn(
       'no_credentials',
       message,

@@ -244,7 +244,7 @@ class AzureGroup implements InstanceGroup {
       return await this.#client.list('listing autoscale settings', path, autoscaleVersion, signal)
     } catch (error) {
       signal.throwIfAborted()
-      this.#context.logger.warn({ err: error }, 'cannot tell whether an autoscale setting changes the scale set')
+      this.#context.logger.warn({ err: error }, 'cannot determine whether an autoscale setting changes the scale set')
       return []
     }
   }

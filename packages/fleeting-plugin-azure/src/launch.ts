@@ -261,9 +261,9 @@ export class Launches {
   #account(count: number, tags: Tags): void {
     const { clock, machineLaunches } = this.#options
     const failure = this.#failure ?? {
-      message: 'the scale set is larger than its machines are many, and nothing is under way',
+      message: 'the scale set is larger than its number of machines, and no operation is in progress',
     }
-    const error = asAzureError('a machine never came', failure)
+    const error = asAzureError('a machine never appeared', failure)
     for (const id of [...this.#missing.keys()].slice(count)) this.#missing.delete(id)
     while (this.#missing.size < count) {
       this.#missingCount += 1
@@ -288,5 +288,5 @@ function forgotten(error: unknown): undefined {
 }
 
 function underWay(): GroupError {
-  return new GroupError('conflict', 'a change of the scale set is under way, and how it ends is not known yet')
+  return new GroupError('conflict', 'a change of the scale set is in progress, and its result is not known yet')
 }

@@ -37,7 +37,7 @@ test.each(['Uniform', 'Flexible'] as const)('azure on its fake: the cases that f
   const options = { cloud: cloud.fake.hand, maxInstances: 100, patienceMs: 20_000, pollMs: 20 }
   const { outcomes } = await runCases(await ConformanceRun.start(() => cloud.group(), options), { cases })
   expect(outcomes.map(({ name, outcome }) => [outcome, name])).toEqual([
-    ['passed', 'increase beyond the maximum gives what fits, and a quota error for the rest'],
+    ['passed', 'increase beyond the maximum accepts what fits and returns a quota error for the rest'],
     ['passed', 'nothing is left, and the group shuts down'],
   ])
 })

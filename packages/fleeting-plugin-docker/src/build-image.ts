@@ -26,7 +26,7 @@ export function buildImage({ image = 'runner-core-sshd', packages = [] }: BuildI
     })
     child.once('error', reject)
     child.once('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`the image ${image} could not be made: ${complaints.trim()}`)),
+      code === 0 ? resolve() : reject(new Error(`the image ${image} could not be built: ${complaints.trim()}`)),
     )
   })
 }

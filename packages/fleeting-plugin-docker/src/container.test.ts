@@ -66,7 +66,7 @@ describe('a container', () => {
     expect(listedInstance(info('created', 1000), 1_060_000).state).toBe('creating')
     expect(listedInstance(info('created', 1000), 1_060_001)).toMatchObject({
       state: 'failed',
-      detail: 'created, but never started',
+      detail: 'created but never started',
     })
   })
 })

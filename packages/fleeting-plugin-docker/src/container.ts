@@ -81,7 +81,7 @@ export function listedInstance(
   return {
     id: instanceId(Id),
     state: neverStarted ? 'failed' : (states[State] ?? 'unknown'),
-    detail: neverStarted ? 'created, but never started' : withoutTimes(Status) || State,
+    detail: neverStarted ? 'created but never started' : withoutTimes(Status) || State,
     ...(launchToken !== undefined && { launchToken }),
   }
 }

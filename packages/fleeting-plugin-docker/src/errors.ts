@@ -37,4 +37,4 @@ function classifyAnswer(statusCode: number, message: string): [GroupErrorCode, s
 }
 
 const imageHint =
-  ' (plugin_config.image: make it with scripts/mk-sshd-image.sh of @runner-core/fleeting-plugin-docker, build its image/Dockerfile, or pull it; it is not pulled by itself)'
+  ' (plugin_config.image: make it with scripts/mk-sshd-image.sh of @runner-core/fleeting-plugin-docker, build its image/Dockerfile, or pull it; it is not pulled automatically)'

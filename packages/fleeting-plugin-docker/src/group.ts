@@ -238,7 +238,7 @@ function unknownImage(image: string): Finding {
   return {
     code: 'image_not_prepared',
     severity: 'warning',
-    message: `image ${image} has no label ${imageLabel}: it may not take the keys that it is given, and then cannot be connected to`,
+    message: `image ${image} has no label ${imageLabel}: it may ignore the keys that it is given and then cannot be connected to`,
     fix: 'base it on an image made by scripts/mk-sshd-image.sh or from image/Dockerfile, or label it if it reads /etc/ssh/authorized_keys and /etc/ssh/ssh_host_ed25519_key',
   }
 }

@@ -92,7 +92,7 @@ async function admit(
   }
   for (let tries = 1; !admits(metadata, username, publicKey); tries += 1) {
     if (tries > metadataTries)
-      throw new GroupError('conflict', `others change the metadata of ${name} all the time`, { instanceId: name })
+      throw new GroupError('conflict', `the metadata of ${name} keeps being changed by others`, { instanceId: name })
     await withFingerprint(context.clock, write, signal)
     await read()
     isRead = true

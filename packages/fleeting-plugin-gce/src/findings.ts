@@ -49,13 +49,13 @@ export function findings(
         code: 'redistribution_proactive',
         severity: 'error',
         message:
-          'machines are deleted and made in another zone to keep the zones even, busy ones too; and instances of given names may be refused',
+          'machines, including busy ones, are deleted and created in another zone to balance the zones; and instances with given names may be refused',
         fix: gcloud('update', '--instance-redistribution-type=none'),
       },
     defaultActionOnFailure === 'REPAIR' && {
       code: 'repair_on_failure',
       severity: 'warning',
-      message: 'a machine that fails, or is preempted, is made again under its name, whether or not it is wanted',
+      message: 'a machine that fails or is preempted is created again under its name, whether or not it is needed',
       fix: gcloud('update', '--default-action-on-vm-failure=do-nothing'),
     },
     autoHealingPolicies.length > 0 &&
@@ -63,14 +63,14 @@ export function findings(
         code: 'autohealing_on',
         severity: heals ? 'error' : 'info',
         message: heals
-          ? 'a machine that fails the health check is made again, although jobs run on it'
-          : 'the group has a health check, which changes nothing here',
+          ? 'a machine that fails the health check is created again, even under running jobs'
+          : 'the group has a health check, which has no effect here',
         fix: gcloud('update', '--clear-autohealing'),
       },
     listManagedInstancesResults !== 'PAGINATED' && {
       code: 'list_pageless',
       severity: 'info',
-      message: 'all instances are listed in one answer, which can get long',
+      message: 'all instances are listed in one response, which can get large',
       fix: gcloud('update', '--list-managed-instances-results=paginated'),
     },
     config.maxSize > defaultMaxSize[config.scope.kind] && {
@@ -89,13 +89,13 @@ export function findings(
     !isOn('enable-guest-attributes', template, project) && {
       code: 'host_keys_not_published',
       severity: 'info',
-      message: 'machines do not publish their host keys, so the first one that each shows is trusted',
+      message: 'machines do not publish their host keys, so the first key that each presents is trusted',
       fix: setMetadata('enable-guest-attributes=TRUE'),
     },
     (template === undefined || project === undefined) && {
       code: 'metadata_not_readable',
       severity: 'info',
-      message: `the metadata of the ${template === undefined ? 'instance template' : 'project'} cannot be read, so OS Login may be on unseen`,
+      message: `the metadata of the ${template === undefined ? 'instance template' : 'project'} cannot be read, so OS Login may be on unnoticed`,
       fix: 'grant compute.instanceTemplates.get and compute.projects.get',
     },
   ]

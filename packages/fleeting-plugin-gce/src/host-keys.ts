@@ -27,7 +27,7 @@ export async function publishedHostKeys(
   if (items.length === 0 && clock.now() - guest.hostKeysAskedAt < patienceMs) {
     throw new GroupError('not_ready', `${name} has not published its host keys yet`, { instanceId: name })
   }
-  if (items.length === 0) logger.warn({ instance: name }, 'a machine publishes no host keys as guest attributes')
+  if (items.length === 0) logger.warn({ instance: name }, 'an instance publishes no host keys as guest attributes')
   guest.hostKeys = items.map(({ key, value }) => `${key} ${value}`)
   return guest.hostKeys
 }

@@ -136,9 +136,9 @@ export class Machines {
       row = (await this.#rowReads.share('list', (shared) => this.list(shared), signal)).get(name)
     }
     if (row === undefined && this.#expected.has(name))
-      throw new GroupError('not_ready', `${name} does not show yet`, { instanceId: name })
+      throw new GroupError('not_ready', `${name} is not visible yet`, { instanceId: name })
     if (row === undefined)
-      throw new GroupError('not_found', `${name} is no instance of the group`, { instanceId: name })
+      throw new GroupError('not_found', `${name} is not an instance of the group`, { instanceId: name })
     const zone = zoneOf(row)
     const { state, detail } = listedInstance(row, this.#prefix)
     if (state === 'deleting') throw new GroupError('not_found', `${name} is being deleted`, { instanceId: name })
@@ -146,7 +146,7 @@ export class Machines {
       throw new GroupError('not_ready', `${name} is ${state}: ${detail}`, { instanceId: name })
     if (!this.#isFresh(name)) await this.#read(name, zone, signal)
     const details = this.#details.get(name)
-    if (details === undefined) throw new GroupError('not_ready', `${name} is not to be seen yet`, { instanceId: name })
+    if (details === undefined) throw new GroupError('not_ready', `${name} is not visible yet`, { instanceId: name })
     return details.machine
   }
 

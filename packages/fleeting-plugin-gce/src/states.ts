@@ -64,6 +64,6 @@ function stateOf({
   if (!quietActions.has(currentAction)) return { state: actions.get(currentAction) ?? 'unknown', detail: currentAction }
   if (instanceStatus !== undefined) return { state: statuses.get(instanceStatus) ?? 'unknown', detail: instanceStatus }
   if (currentAction === 'NONE')
-    return { state: 'failed', detail: 'the machine is gone, and the group does not make it again' }
+    return { state: 'failed', detail: 'the machine is gone, and the group does not create it again' }
   return { state: 'creating', detail: currentAction }
 }

@@ -63,6 +63,8 @@ export class ZoneTries {
       tries.since = now
     }
     const isHopeless = this.#zones.every((each) => tries.zones.has(each)) || now - tries.since >= stallMs
-    return isHopeless ? row : { ...rest, state: 'creating', detail: `no room in ${[...tries.zones].join(', ')} so far` }
+    return isHopeless
+      ? row
+      : { ...rest, state: 'creating', detail: `no capacity in ${[...tries.zones].join(', ')} so far` }
   }
 }

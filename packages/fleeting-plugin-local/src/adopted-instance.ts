@@ -52,7 +52,7 @@ export class AdoptedInstance implements LocalInstance {
       id,
       launchToken,
       state: this.#state,
-      ...(this.#state === 'failed' && { detail: 'its process never came up' }),
+      ...(this.#state === 'failed' && { detail: 'its process never started' }),
     }
   }
 
@@ -90,7 +90,7 @@ export class AdoptedInstance implements LocalInstance {
       await endProcessesOf(this.id)
       await records.remove(this.id, this.#recorded.launch.directory)
     } catch (error) {
-      logger.warn({ instance: this.id, error }, 'cannot remove what a local instance left')
+      logger.warn({ instance: this.id, error }, 'cannot remove what a local instance left behind')
     }
     this.#resolveGone()
   }

@@ -20,7 +20,7 @@ export interface GroupDirectory {
  */
 export async function checkRootDirectory(rootDir: string): Promise<void> {
   try {
-    if (!(await stat(rootDir)).isDirectory()) throw new Error('it is no directory')
+    if (!(await stat(rootDir)).isDirectory()) throw new Error('it is not a directory')
     await access(rootDir, constants.W_OK | constants.X_OK)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error

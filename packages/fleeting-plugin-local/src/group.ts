@@ -197,7 +197,7 @@ class LocalGroup implements InstanceGroup {
       records
         .showOwner()
         .catch((error: unknown) =>
-          this.#context.logger.error({ error }, 'local instances cannot be told that they have an owner'),
+          this.#context.logger.error({ error }, 'cannot inform local instances of their owner'),
         )
         .finally(() => this.#signLater(records))
     })

@@ -154,7 +154,7 @@ export class InstanceProcess implements LocalInstance {
     if (this.#isLetGo) return this.#resolveGone()
     const { logger, server, records } = this.#options
     if (this.#state !== 'deleting') {
-      logger.warn({ instance: this.id, code, signal, error_output: errorOutput }, 'local instance ended by itself')
+      logger.warn({ instance: this.id, code, signal, error_output: errorOutput }, 'local instance ended on its own')
     }
     if (this.#state === 'running') this.#state = 'deleting'
     if (this.#state === 'creating') this.#fail(`its process ended with ${signal ?? code}: ${errorOutput}`)
@@ -166,7 +166,7 @@ export class InstanceProcess implements LocalInstance {
         await records?.revoke(this.id)
       }
     } catch (error) {
-      logger.warn({ instance: this.id, error }, 'cannot remove what a local instance left')
+      logger.warn({ instance: this.id, error }, 'cannot remove what a local instance left behind')
     }
     this.#child = undefined
     // One that never worked stays to be seen, until somebody ends it.

@@ -14,6 +14,6 @@ export async function removeLeftovers(
     const instances = await instancesIn(path).catch(() => [])
     for (const id of instances) await endProcessesOf(id)
     await removeDirectory(path)
-    logger.info({ path, instances }, 'removed what a killed group of local instances left')
+    logger.info({ path, instances }, 'removed what a killed group of local instances left behind')
   }
 }

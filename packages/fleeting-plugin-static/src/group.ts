@@ -22,7 +22,7 @@ const { version } = createRequire(import.meta.url)('../package.json') as { versi
 /** Instances are hosts that exist: to launch one is to lend it, to remove it to take it back. */
 export const createInstanceGroup: CreateInstanceGroup = (config, context) => {
   const warn = (key: string): void =>
-    context.logger.warn({ key }, 'plugin_config key is not used; connector_config has it for all hosts')
+    context.logger.warn({ key }, 'plugin_config key is ignored; connector_config sets it for all hosts')
   return new StaticGroup(parseConfig(config, context.connector, warn).hosts, context)
 }
 
@@ -98,7 +98,7 @@ class StaticGroup implements InstanceGroup {
     if (ids.length === count) return { requested: count, ids }
     const error = new GroupError(
       'quota',
-      `plugin_config.instances: ${count} more wanted, ${ids.length} of ${this.#hosts.length} hosts were free`,
+      `plugin_config.instances: ${count} more wanted, but ${ids.length} of ${this.#hosts.length} hosts were free`,
     )
     return { requested: ids.length, ids, errors: [error] }
   }
@@ -113,7 +113,7 @@ class StaticGroup implements InstanceGroup {
   async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
     signal.throwIfAborted()
     const host = this.#loans.get(id)?.host
-    if (host === undefined) throw new GroupError('not_found', `no host is lent as ${id}`, { instanceId: id })
+    if (host === undefined) throw new GroupError('not_found', `no host is in use as ${id}`, { instanceId: id })
     return { instanceId: id, machine: host.name, ...host.target, ...this.#credentials.get(host) }
   }
 

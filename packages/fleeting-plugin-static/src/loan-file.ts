@@ -38,7 +38,7 @@ export class LoanFile {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { loans: [], lentSoFar: 0 }
       throw new GroupError(
         'invalid_config',
-        `${this.#file}: expected the hosts that are lent, got ${(error as Error).message}`,
+        `${this.#file}: expected the list of hosts in use, got ${(error as Error).message}`,
         {
           cause: error,
         },
@@ -53,9 +53,13 @@ export class LoanFile {
       writeFileSync(`${this.#file}.new`, JSON.stringify(kept), { mode: 0o600, flush: true })
       renameSync(`${this.#file}.new`, this.#file)
     } catch (error) {
-      throw new GroupError('transient', `${this.#file}: loans cannot be written down: ${(error as Error).message}`, {
-        cause: error,
-      })
+      throw new GroupError(
+        'transient',
+        `${this.#file}: the list of hosts in use cannot be written: ${(error as Error).message}`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 }

@@ -55,24 +55,24 @@ export const brokenGroups: readonly BrokenGroup[] = [
   // owner
   {
     fault: 'a claim that does nothing where somebody has the group already',
-    foundBy: 'owner: a claim is what owners answers',
+    foundBy: 'owner: owners returns the last claim',
     bend: (group) => ({
       claim: async (owner, signal) => (group.owner === undefined ? group.claim!(owner, signal) : undefined),
     }),
   },
   {
     fault: 'a claim that forgets the epoch',
-    foundBy: 'owner: a claim is what owners answers',
+    foundBy: 'owner: owners returns the last claim',
     bend: (group) => ({ claim: (owner, signal) => group.claim!(owner && { ...owner, epoch: 1 }, signal) }),
   },
   {
     fault: 'owners without claim',
-    foundBy: 'owner: a claim is what owners answers',
+    foundBy: 'owner: owners returns the last claim',
     bend: () => ({ claim: undefined }) as unknown as Partial<InstanceGroup>,
   },
   {
     fault: 'a launch that writes over the owner',
-    foundBy: 'owner: a claim stays through launches',
+    foundBy: 'owner: a claim survives launches',
     bend: (group) => ({
       increase: (request, signal) => {
         group.owner = undefined
@@ -83,12 +83,12 @@ export const brokenGroups: readonly BrokenGroup[] = [
   // init
   {
     fault: 'init without an id',
-    foundBy: 'init tells an identity',
+    foundBy: 'init returns an identity',
     bend: (group) => ({ init: async (signal) => ({ ...(await group.init(signal)), id: ' ' }) }),
   },
   {
     fault: 'a capability without its method',
-    foundBy: 'init names only capabilities',
+    foundBy: 'init reports only complete capabilities',
     bend: (group) => ({
       init: async (signal) => ({ ...(await group.init(signal)), capabilities: ['suspend_resume'] }),
     }),
@@ -96,12 +96,12 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'findings that are dropped',
-    foundBy: 'init finds every fault of the set-up',
+    foundBy: 'init reports every fault of the set-up',
     bend: (group) => ({ init: async (signal) => ({ ...(await group.init(signal)), findings: [] }) }),
   },
 
   // list
-  { fault: 'a page that is forgotten', foundBy: 'list shows every machine', bend: list((rows) => rows.slice(0, 2)) },
+  { fault: 'a page that is forgotten', foundBy: 'list shows every instance', bend: list((rows) => rows.slice(0, 2)) },
   {
     fault: 'a call for each machine',
     foundBy: 'list takes few calls',
@@ -115,7 +115,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'a rate limit that is drawn from and not told of',
-    foundBy: 'what increase, connectInfo and decrease draw',
+    foundBy: 'increase, connectInfo and decrease draw',
     bend: (group) => ({
       init: async (signal) => ({
         ...(await group.init(signal)),
@@ -150,12 +150,12 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'states nobody has heard of are dropped',
-    foundBy: 'a state that nobody has heard of',
+    foundBy: 'an unheard-of state',
     bend: list((rows) => rows.filter(({ state }) => state !== 'unknown')),
   },
   {
     fault: 'states nobody has heard of are taken for running',
-    foundBy: 'a state that nobody has heard of',
+    foundBy: 'an unheard-of state',
     bend: list((rows) => rows.map((row) => (row.state === 'unknown' ? { ...row, state: 'running' } : row))),
   },
   {
@@ -165,12 +165,12 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: "other people's machines are hidden",
-    foundBy: "another's machine is shown",
+    foundBy: 'an instance of somebody else',
     bend: list((rows) => rows.filter(({ launchToken }) => launchToken !== undefined)),
   },
   {
     fault: 'machines that are remembered though they went',
-    foundBy: 'a machine that went without a word',
+    foundBy: 'an instance that vanished',
     bend(group) {
       const known = new Map<string, ListedInstance>()
       return {
@@ -196,17 +196,17 @@ export const brokenGroups: readonly BrokenGroup[] = [
   // describe
   {
     fault: 'a machine that lives is said to be gone',
-    foundBy: 'describe tells of running instances',
+    foundBy: 'describe reports running instances',
     bend: () => ({ describe: async (ids) => ids.map((id) => ({ id, state: 'deleted' })) }),
   },
   {
     fault: 'a machine that is gone is said to run',
-    foundBy: 'describe tells that an instance is gone',
+    foundBy: 'describe reports an instance as gone',
     bend: () => ({ describe: async (ids) => ids.map((id) => ({ id, state: 'running' })) }),
   },
   {
     fault: 'others are told of than were asked for',
-    foundBy: 'describe tells of running instances',
+    foundBy: 'describe reports running instances',
     bend: (group) => ({ describe: (_, signal) => group.list(signal) }),
   },
   {
@@ -241,7 +241,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'a launch that is asked again with a new token when its answer is lost',
-    foundBy: 'an increase whose answer was lost',
+    foundBy: 'an increase whose response was lost',
     bend: (group) => ({
       increase: (request, signal) =>
         group.increase(request, signal).catch((error: unknown) => {
@@ -259,7 +259,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'a size that is set from what was known',
-    foundBy: 'increase adds to a size that somebody else has raised',
+    foundBy: 'increase adds to a size that another party has raised',
     bend(group) {
       let known = 0
       return {
@@ -278,7 +278,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'increases that overwrite each other',
-    foundBy: 'increases at the same time',
+    foundBy: 'concurrent increases',
     bend: (group) => ({
       async increase({ count, launchToken }, signal) {
         const wanted = group.ids.length + count
@@ -331,7 +331,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'what was asked for and has not come is said to be given back, and stays',
-    foundBy: 'giveBack takes back',
+    foundBy: 'giveBack gives back',
     bend(group) {
       let missing: readonly string[] = []
       return {
@@ -362,7 +362,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'a machine that goes with what has not come',
-    foundBy: 'giveBack takes back',
+    foundBy: 'giveBack gives back',
     bend: (group) => ({
       async giveBack(signal) {
         await group.decrease(group.ids.slice(0, 1), signal)
@@ -401,7 +401,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'an error for what is gone',
-    foundBy: 'decrease accepts what is being removed',
+    foundBy: 'decrease accepts instances that are being removed',
     bend: (group) => ({
       async decrease(ids, signal) {
         if (ids.some((id) => group.stateOf(id) !== 'running')) throw new GroupError('not_found', 'gone')
@@ -445,7 +445,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   // faults
   {
     fault: 'a hint how long to wait that is lost',
-    foundBy: 'a hint how long to wait',
+    foundBy: 'a hint of how long to wait',
     bend: (group) => ({
       list: (signal) =>
         group.list(signal).catch((error: unknown) => {
@@ -456,7 +456,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   },
   {
     fault: 'a hint how long to wait that is lost when instances are removed',
-    foundBy: 'a hint how long to wait',
+    foundBy: 'a hint of how long to wait',
     bend: (group) => ({
       decrease: (ids, signal) =>
         group.decrease(ids, signal).catch((error: unknown) => {
@@ -526,7 +526,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
   // connections
   {
     fault: 'connect info of the dead',
-    foundBy: 'connectInfo of an instance that is not there',
+    foundBy: 'connectInfo of an instance that does not exist',
     bend: () => ({ connectInfo: async (id) => ({ instanceId: id, protocol: 'ssh', username: 'x' }) }),
   },
   {
@@ -556,7 +556,7 @@ export const brokenGroups: readonly BrokenGroup[] = [
     bend: () => ({}),
     options: { shell: async (command) => ({ ...(await simpleShell(command, '')), stderr: 'welcome' }) },
   },
-  { fault: 'heartbeats of the dead', foundBy: 'heartbeat knows', bend: () => ({ heartbeat: async () => {} }) },
+  { fault: 'heartbeats of the dead', foundBy: 'heartbeat succeeds', bend: () => ({ heartbeat: async () => {} }) },
 
   // the end
   {

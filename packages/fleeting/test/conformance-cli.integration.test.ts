@@ -63,7 +63,9 @@ test('some cases of a plugin, as text, JSON and JUnit', async () => {
   )
   expect(code, stderr).toBe(0)
   expect(stderr).toMatch(/^group {9}local\/conformance \(plugin /)
-  expect(stderr).toContain('This makes and removes machines in that group, 3 at once, which may cost money.')
+  expect(stderr).toContain(
+    'This launches and removes instances in that group, at most  3 at once, which may cost money.',
+  )
   const report = JSON.parse(stdout) as {
     passed: number
     failed: number
@@ -71,7 +73,7 @@ test('some cases of a plugin, as text, JSON and JUnit', async () => {
   }
   expect(report).toMatchObject({ group: { id: 'local/conformance', maxSize: null }, failed: 0 })
   expect(report.passed).toBeGreaterThan(5)
-  expect(report.outcomes.find(({ outcome }) => outcome === 'skipped')?.reason).toBe('needs a hand on the cloud')
+  expect(report.outcomes.find(({ outcome }) => outcome === 'skipped')?.reason).toBe('needs control of the cloud')
   const junit = readFileSync(join(folder, 'junit.xml'), 'utf8')
   expect(junit.match(/<testcase /g)).toHaveLength(report.outcomes.length)
 })
@@ -88,7 +90,7 @@ test('a plugin that breaks a rule: the case, why, and exit code 1', async () => 
   const { code, stdout } = await fleeting('conformance', './broken.mjs', '--only', 'increase by one', '--poll', '0')
   expect(code).toBe(1)
   expect(stdout).toContain(
-    'failed: increase by one makes exactly one, which runs in the end\n  1 were asked for, 0 accepted: no error was told\n',
+    'failed: increase by one launches exactly one instance, which ends up running\n  1 were asked for, 0 accepted: no error was reported\n',
   )
   expect(stdout).toMatch(/^1 passed, 1 failed, 0 skipped$/m)
 
@@ -139,7 +141,16 @@ test.each([
       connectInfo: async () => ({}), shutdown: async () => {},
     })`,
   )
-  const result = await fleeting('conformance', './open.mjs', '--only', 'init names', '--patience', '1', '--poll', '0')
+  const result = await fleeting(
+    'conformance',
+    './open.mjs',
+    '--only',
+    'init reports only',
+    '--patience',
+    '1',
+    '--poll',
+    '0',
+  )
   expect(result).toMatchObject({
     code,
     stderr: expect.stringContaining('still open after shutdown, by the plugin most likely: '),
@@ -156,9 +167,9 @@ test('a group that is in use is left alone, unless told', async () => {
       connectInfo: async () => ({}), shutdown: async () => {},
     })`,
   )
-  const refused = await fleeting('conformance', './used.mjs', '--only', 'list answers')
-  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('the group has instances already: old.') })
-  expect(await fleeting('conformance', './used.mjs', '--only', 'list answers', '--poll', '0', '--yes')).toMatchObject({
+  const refused = await fleeting('conformance', './used.mjs', '--only', 'list returns')
+  expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('the group already has instances: old.') })
+  expect(await fleeting('conformance', './used.mjs', '--only', 'list returns', '--poll', '0', '--yes')).toMatchObject({
     code: 0,
     stderr: '',
   })

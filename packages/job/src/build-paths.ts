@@ -60,7 +60,7 @@ export function chosenPaths(options: BuildPathsOptions, clonePath: string): Buil
   throw new JobError(
     'invalid_job',
     'runner_configuration_error',
-    `GIT_CLONE_PATH: expected a path in $CI_BUILDS_DIR/$CI_CONCURRENT_ID/, where no other job works, got ${JSON.stringify(clonePath.replaceAll(loginDirectory, '~'))}`,
+    `GIT_CLONE_PATH: expected a path in $CI_BUILDS_DIR/$CI_CONCURRENT_ID/, which no other job uses, got ${JSON.stringify(clonePath.replaceAll(loginDirectory, '~'))}`,
   )
 }
 
@@ -86,6 +86,6 @@ export function projectPath(payload: JobPayload): string {
   throw new JobError(
     'invalid_job',
     'runner_configuration_error',
-    `the project's path ${JSON.stringify(path)} cannot be a directory's path`,
+    `the project's path ${JSON.stringify(path)} cannot be the path of a directory`,
   )
 }

@@ -180,7 +180,7 @@ describe.each(localShells)('$name', (localShell) => {
       )
       expect(outcome, trace).toEqual({ state: 'success' })
       expect(uploads.map(({ filename }) => filename)).toEqual(['$(id).zip'])
-      expect(trace).toContain('WARNING: invalid artifact name "$(id)": commands are not run here')
+      expect(trace).toContain('WARNING: invalid artifact name "$(id)": command substitution is not supported')
       expect(trace).toContain('WARNING: invalid path "${X": "${" without "}"')
       expect([environment.runs, environment.transfers, temporaryFiles(environment)]).toEqual([1, 2, []])
     })
@@ -414,7 +414,7 @@ with zipfile.ZipFile(sys.argv[1]) as z:
       state: 'failed',
       code: 'artifacts_failed',
       reason: 'script_failure',
-      message: 'only one file can be sent as raw',
+      message: 'only one file can be uploaded as raw',
     })
 
     const all = { artifacts: [artifact({ paths: ['*'], when: 'always' })] }

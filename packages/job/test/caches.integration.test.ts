@@ -158,7 +158,7 @@ describe.each(localShells)('$name', (localShell) => {
     expect(lines.filter((line) => line === 'WARNING: Failed to extract cache')).toHaveLength(5)
     expect(lines.join('\n')).toMatch(/WARNING: the archive is refused: the name "\.\.\/\.\.\/evil" leads out/)
     expect(lines.join('\n')).toMatch(/WARNING: the archive is damaged/)
-    expect(lines).toContain('WARNING: unknown cache policy what for deps: the cache is left out')
+    expect(lines).toContain('WARNING: unknown cache policy what for deps: the cache is skipped')
     expect(readdirSync(join(environment.home, 'builds/tok123/0/group'))).toEqual(['project', 'project.tmp'])
     expect(readdirSync(projectOf(environment))).toEqual([])
   })

@@ -104,7 +104,7 @@ describe.skipIf(!hasHttpBackend).each(localShells.filter((shell) => shell.busybo
       using bare = new LocalEnvironment({ localShell, env })
       const { outcome, trace } = await run(bare, job(sha, ['cat big.bin']))
       expect(outcome).toEqual({ state: 'success' })
-      expect(trace).toContain('git-lfs was not found on the machine: files that LFS keeps are left as pointers\n')
+      expect(trace).toContain('git-lfs was not found on the instance: LFS files are left as pointers\n')
       expect(trace).toContain('version https://git-lfs')
     })
   },

@@ -263,7 +263,7 @@ describe('an environment', () => {
     expect(outcome, trace).toEqual({ state: 'success' })
     expect(trace.match(/^begun running$/gm)).toHaveLength(2)
     expect(trace).toContain(
-      'instance i-0abc is no more. Beginning anew in another place, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).\n',
+      'instance i-0abc is no more. Starting again on another slot, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).\n',
     )
     expect(trace).toContain('\nafter: success\n')
   })
@@ -277,7 +277,7 @@ describe('an environment', () => {
     })
     const { outcome, trace } = await run(weak, payload())
     expect(outcome).toMatchObject({ reason: 'runner_system_failure', code: 'shell_missing' })
-    expect(trace).toContain('WARNING: processes of the job may be left on the machine: process 1 is not ours')
+    expect(trace).toContain('WARNING: processes of the job may be left on the instance: process 1 is not ours')
   })
 
   test('that never comes is waited for with reasons, until the job is canceled', async () => {
@@ -287,7 +287,7 @@ describe('an environment', () => {
       prepare: async (report, signal) => {
         report('waiting: all 4 instances are in use')
         await delay(5)
-        report('waiting: an instance is being made')
+        report('waiting: an instance is starting')
         canceling.abort()
         signal.throwIfAborted()
         return environment
@@ -295,7 +295,7 @@ describe('an environment', () => {
     })
     expect(outcome).toMatchObject({ reason: 'job_canceled' })
     expect(trace).toContain(
-      'Preparing the "instance" executor\nwaiting: all 4 instances are in use\nwaiting: an instance is being made\n',
+      'Preparing the "instance" executor\nwaiting: all 4 instances are in use\nwaiting: an instance is starting\n',
     )
     expect(trace).not.toContain('after:')
   })

@@ -131,7 +131,7 @@ describe.each(localShells)('$name', (localShell) => {
     mkdirSync(join(machine.project, 'file/full'), { recursive: true })
     await expect(machine.unpack(tarBytes([{ name: 'file', content: 'x' }]))).rejects.toMatchObject({
       name: 'UnpackError',
-      message: expect.stringMatching(/the machine could not unpack the archive \(exit status \d+\): .*file/),
+      message: expect.stringMatching(/the instance could not unpack the archive \(exit status \d+\): .*file/),
     })
   })
 })
@@ -140,7 +140,7 @@ test('a full disk of the manager is named', async () => {
   const fixture = fileURLToPath(new URL('full-disk.fixture.ts', import.meta.url))
   const command = `ulimit -f 500; exec '${process.execPath}' --conditions=@runner-core/source '${fixture}'`
   const { stdout } = await promisify(execFile)('bash', ['-c', command])
-  expect(stdout).toMatch(/^no_space: the manager has no room for the archive in .*: EFBIG/)
+  expect(stdout).toMatch(/^no_space: the manager has no space for the archive in .*: EFBIG/)
 })
 
 /** A machine with a project, and something beside it that must stay as it is. */

@@ -128,7 +128,7 @@ export class DockerExecutor implements JobExecutor {
       })
       if (!('lost' in prepared)) return prepared
       if (places === maxPlaces) throw prepared.lost
-      options.report(`${prepared.lost.message}. Nothing of the job has begun: taking another place.`)
+      options.report(`${prepared.lost.message}. Nothing of the job has started: moving to another slot.`)
     }
   }
 

@@ -129,7 +129,7 @@ describe.skipIf(!hasEngine)('an Engine that', () => {
     outageAt((path) => /containers\/create.*-job/.test(path))
     const { outcome, trace } = await given.run(plain)
     expect(outcome, trace).toEqual({ state: 'success' })
-    expect(trace).toContain('Nothing of the job has begun: taking another place.')
+    expect(trace).toContain('Nothing of the job has started: moving to another slot.')
     await expectNothingLeft(given)
   })
 

@@ -379,7 +379,7 @@ describe('a transfer of files', () => {
     connection.drop()
     await clock.advance(60_000)
     expect(files.error).toMatchObject({ code: 'lost' })
-    expect(condemned).toEqual(['it was lost under way'])
+    expect(condemned).toEqual(['it was lost during the job'])
   })
 
   test('what a sink throws comes out as it is', async () => {

@@ -215,7 +215,7 @@ export class InstanceEnvironment implements JobEnvironment {
       await this.#connection.replace(limit.signal)
     }
     await this.killAll()
-    return new EnvironmentError('cut', `${this.description}: the connection broke under a transfer of files`, { cause })
+    return new EnvironmentError('cut', `${this.description}: the connection was lost during a file transfer`, { cause })
   }
 
   /**
@@ -340,7 +340,7 @@ export class InstanceEnvironment implements JobEnvironment {
         onReconnected: (outageMs) =>
           logger.info(
             { instance: acquisition.instanceId, outage_seconds: loggedSeconds(outageMs) },
-            'a job goes on after its connection was lost',
+            'a job continues after its connection was lost',
           ),
         clock,
       },
@@ -373,7 +373,7 @@ export class InstanceEnvironment implements JobEnvironment {
     const message = error instanceof Error ? error.message : String(error)
     if (!acquisition.signal.aborted && !this.#connection.isLost(error))
       return new EnvironmentError('failed', `${this.description}: ${message}`, { cause: error })
-    this.#processes.abandon('it was lost under way')
+    this.#processes.abandon('it was lost during the job')
     const { reason } = acquisition.signal
     const isInterruption = reason instanceof InstanceLostError && reason.wasAnnounced
     const options = { cause: error, isInterruption, isUntouched: !this.#isTouched, isGone: acquisition.signal.aborted }

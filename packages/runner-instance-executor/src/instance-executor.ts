@@ -131,8 +131,8 @@ export class InstanceExecutor implements JobExecutor {
     return {
       refused: {
         reason,
-        message: 'an instance serves no job of another project',
-        line: `Instance ${instanceId} served another project: ${reason}. Taking another one.`,
+        message: 'an instance does not serve jobs of another project',
+        line: `Instance ${instanceId} served another project: ${reason}. Moving to another one.`,
       },
     }
   }

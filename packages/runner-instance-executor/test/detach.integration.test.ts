@@ -166,7 +166,7 @@ describe.each(machines.flatMap((machine) => shells.map((shell) => ({ ...machine,
       const script = ['echo going on; sleep 0.3; head -c 6000000 /dev/zero | tr "\\0" x; exit 9']
       const { outcome, trace } = await runUntil('\ngoing on\n', () => fleet.goAway(1500), payload({ script }))
       expect(outcome).toMatchObject({ state: 'failed', exitCode: 9 })
-      expect(trace).toContain('Output was lost: more than the machine keeps')
+      expect(trace).toContain('Output was lost: the instance keeps only a limited amount')
       expect(trace.length).toBeGreaterThan(3_900_000)
       expect(trace.length).toBeLessThan(4_100_000)
     })

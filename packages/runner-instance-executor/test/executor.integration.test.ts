@@ -249,7 +249,7 @@ describe('a machine that accepts connections and never speaks SSH', () => {
     const failed = await fleet.run(payload({ script: ['echo ran'] }))
     expect(failed.outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
     expect(failed.outcome).not.toHaveProperty('exitCode')
-    expect(failed.trace).toMatch(/ERROR: Job failed \(system failure\): no place for the job within 1\.5s: .+\n$/)
+    expect(failed.trace).toMatch(/ERROR: Job failed \(system failure\): no slot for the job within 1\.5s: .+\n$/)
     expect(failed.trace).not.toContain('ran')
     expect(fleet.dials).toBeGreaterThan(0)
     expect(fleet.scaler.counters.scale.down).toBeGreaterThan(0)
@@ -273,7 +273,7 @@ describe('a machine that accepts connections and never speaks SSH', () => {
     const given = second.trace.split('\n').filter((line) => line.includes('cannot be used'))
     expect(given).toEqual([
       expect.stringMatching(
-        /^Instance (\S+) cannot be used: instance \1: no connection within 0\.3 s\. Taking another one\.$/,
+        /^Instance (\S+) cannot be used: instance \1: no connection within 0\.3 s\. Moving to another one\.$/,
       ),
     ])
     expect(second.environment!.description).not.toBe(first.environment!.description)
@@ -299,5 +299,5 @@ test('a machine that cannot be dialled any more: the job takes another one, and 
   const second = await fleet.run(payload({ script: ['echo ran'] }))
   expect(second.outcome).toEqual({ state: 'success' })
   expect(second.environment!.description).not.toBe(first.environment!.description)
-  expect(second.trace).toMatch(/\nInstance \S+ cannot be used: .+\. Taking another one\.\n/)
+  expect(second.trace).toMatch(/\nInstance \S+ cannot be used: .+\. Moving to another one\.\n/)
 })

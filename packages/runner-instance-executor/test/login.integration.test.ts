@@ -265,7 +265,7 @@ describe.skipIf(missing !== undefined || user !== 'rc-login-test')('a login that
       const second = await run(2, 'true')
       expect([first.outcome, second.outcome]).toEqual([{ state: 'success' }, { state: 'success' }])
       expect(second.environment!.description).not.toBe(first.environment!.description)
-      expect(second.trace).toContain('an earlier job changed what cannot be put back (linger)')
+      expect(second.trace).toContain('an earlier job changed what cannot be restored (linger)')
     } finally {
       rmSync(lingering)
     }

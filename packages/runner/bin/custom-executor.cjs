@@ -25,12 +25,12 @@ let isStopped = false
 function main([call, ...words]) {
   // GitLab Runner puts its words behind those of its configuration, where ours was forgotten.
   if (!calls.includes(call))
-    return fail(`expected config, prepare, run or cleanup as the first word, got ${call ?? 'none'}`)
+    return fail(`expected config, prepare, run or cleanup as the first argument, got ${call ?? 'none'}`)
   const { options, rest } = parse(words)
   const temporaryDirectory = env.TMPDIR
   // GitLab Runner cleans up too where it could not even make the job's directory.
   if (call === 'cleanup' && !temporaryDirectory) process.exit(0)
-  if (!temporaryDirectory) return fail('expected TMPDIR in the environment, as GitLab Runner sets it, got none')
+  if (!temporaryDirectory) return fail('expected the variable TMPDIR, which GitLab Runner sets, got none')
   const [script, stage] = rest.slice(-2)
   if (call === 'run' && rest.length < 2)
     return fail('expected the path of a script and the name of a stage after the options, got less')
@@ -88,7 +88,7 @@ function connect(request, to) {
   socket.on('close', () => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.off(signal, stop)
     if (isOver) return
-    if (isAccepted) return fail('the daemon ended under the call')
+    if (isAccepted) return fail('the daemon ended during the call')
     unreachable(request, to)
   })
 }
@@ -104,13 +104,14 @@ function unreachable(request, to) {
   // Nothing is there that could be cleaned up, or go on.
   if (to.call === 'cleanup') process.exit(0)
   if (isStopped) return fail('the call was stopped by a signal')
-  if (to.call === 'run') return fail('no daemon is there, and so no machine of the job')
+  if (to.call === 'run') return fail('no daemon is running, so the job has no instance')
   // The directory of the call is the job's: there is no configuration there.
-  if (!to.options['--config']) return fail('no daemon is there, and no --config says which machines one is to have')
+  if (!to.options['--config'])
+    return fail('no daemon is running, and no --config says which instances a daemon should manage')
   daemon ??= begin(to)
   if (daemon.code !== undefined && daemon.code !== 0) {
     write(2, Buffer.from(fs.readFileSync(daemon.log).subarray(daemon.logStart)))
-    return fail(`the daemon could not begin; its log is ${daemon.log}`)
+    return fail(`the daemon could not start; its log is ${daemon.log}`)
   }
   // Another one was there first, which may have ended since.
   if (daemon.code === 0 && ++daemon.retries > 100) daemon = undefined
@@ -143,7 +144,7 @@ function begin({ config, directory, options }) {
     child.on('exit', (code) => (state.code = code ?? 1))
     child.unref()
   } catch (error) {
-    fail(`the daemon could not begin: ${error.message}`)
+    fail(`the daemon could not start: ${error.message}`)
   }
   return state
 }

@@ -107,7 +107,7 @@ describe.skipIf(missing !== undefined)('artifacts from a machine with OpenSSH', 
     link.cut()
     await job.finished
     expectOneWhole(job)
-    expect(job.trace.text()).toContain('the connection to the machine broke')
+    expect(job.trace.text()).toContain('the connection to the instance was lost')
   }, 120_000)
 
   test('the manager is killed in the middle: the next one sends them, and the job succeeds', async () => {

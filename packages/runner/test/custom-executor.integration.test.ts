@@ -81,7 +81,7 @@ test.for([true, false])(
     process.kill(fixture.daemonPids[0]!, 'SIGKILL')
     const { state, reason, log, calls } = await run.result
     expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
-    expect(log).toContain('the daemon ended under the call')
+    expect(log).toContain('the daemon ended during the call')
     expect(calls.at(-1)).toMatchObject({ name: 'cleanup', code: 0 })
     expect((await fixture.run({ id: 2, script: ['echo good'] }).result).state).toBe('success')
     await fixture.until(() => fixture.processes().length === 0)
@@ -127,7 +127,7 @@ test('calls that come to nothing: clean-ups of nobody, twice; a stage without a 
   expect([call(['cleanup']).status, call(['cleanup']).status]).toEqual([0, 0])
   expect(call(['run', script, 'step_script'])).toMatchObject({
     status: 12,
-    stderr: expect.stringContaining('the job is not known'),
+    stderr: expect.stringContaining('the job is unknown'),
   })
   expect(call(['prepare', '--runner', 'other'])).toMatchObject({
     status: 12,
@@ -145,14 +145,14 @@ test('calls that come to nothing: clean-ups of nobody, twice; a stage without a 
 test.for([
   {
     words: ['--config', '/nowhere/config.toml'],
-    says: 'expected config, prepare, run or cleanup as the first word, got --config',
+    says: 'expected config, prepare, run or cleanup as the first argument, got --config',
   },
   {
     words: ['/nowhere/script', 'build_script'],
-    says: 'expected config, prepare, run or cleanup as the first word, got /nowhere/script',
+    says: 'expected config, prepare, run or cleanup as the first argument, got /nowhere/script',
   },
-  { words: [], says: 'expected config, prepare, run or cleanup as the first word, got none' },
-  { words: ['prepare'], says: 'no daemon is there, and no --config says which machines one is to have' },
+  { words: [], says: 'expected config, prepare, run or cleanup as the first argument, got none' },
+  { words: ['prepare'], says: 'no daemon is running, and no --config says which instances a daemon should manage' },
 ])("a call of $words says what is missing, and leaves nothing in the job's directory", ({ words, says }) => {
   const folder = mkdtempSync(join(tmpdir(), 'rc-shim-'))
   try {
@@ -176,7 +176,7 @@ test('SIGQUIT to the daemon lets its jobs finish, takes no others, and ends it',
   await run.says('begun')
   process.kill(fixture.daemonPids[0]!, 'SIGQUIT')
   const refused = await fixture.run({ id: 2, script: ['true'] }).result
-  expect(refused.log).toContain('the daemon stops: it takes no more jobs')
+  expect(refused.log).toContain('the daemon is stopping: it accepts no more jobs')
   writeFileSync(gate, '')
   expect((await run.result).state).toBe('success')
   await fixture.until(() => fixture.processes().length === 0)
@@ -210,7 +210,7 @@ test('a directory that others can enter is refused', async () => {
   chmodSync(fixture.directory, 0o755)
   const { state, reason, log } = await fixture.run({ id: 1, script: ['true'] }).result
   expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
-  expect(log).toContain('expected a directory of our own that nobody else can enter')
+  expect(log).toContain('expected a directory of this user that nobody else can enter')
 })
 
 test('a daemon that cannot serve ends, and the call says why', async () => {
@@ -230,7 +230,7 @@ test('a daemon that cannot serve ends, and the call says why', async () => {
   ).result
   expect(state).toBe('failed')
   expect(log).toContain("expected at most 100 bytes, as a socket's path; name a shorter --directory")
-  expect(log).toContain('the daemon could not begin; its log is')
+  expect(log).toContain('the daemon could not start; its log is')
   expect(fixture.processes()).toEqual([])
 })
 
@@ -300,6 +300,6 @@ test('SIGTERM to the daemon ends its jobs and removes its machines', async () =>
   process.kill(fixture.daemonPids[0]!, 'SIGTERM')
   const { state, reason, log } = await run.result
   expect({ state, reason }).toEqual({ state: 'failed', reason: 'runner_system_failure' })
-  expect(log).toContain('the daemon stops')
+  expect(log).toContain('the daemon is stopping')
   await fixture.until(() => fixture.processes().length === 0)
 })

@@ -83,7 +83,7 @@ test('a manager that runs is asked over its pages', async () => {
   expect(instance!.why).toMatch(/^idle for .*; removed after 1 min without work$/)
   expect(await ask('status')).toContain(`${instance!.id}  running  0 now, 1 so far`)
   expect(await ask('explain', '--instance', instance!.id)).toMatch(
-    /increase by 1[\s\S]*seen[\s\S]*proven ready[\s\S]*job \d+ ended after .* success/,
+    /increase by 1[\s\S]*seen[\s\S]*passed its readiness check[\s\S]*job \d+ ended after .* success/,
   )
   const last = JSON.parse(await ask('explain', '--last', '2', '--json')) as { decisions: { kind: string }[] }[]
   expect(last[0]!.decisions.map(({ kind }) => kind)).toEqual(['seen', 'ready'])
@@ -106,7 +106,7 @@ test('without pages its state is read, also after kill -9', async () => {
     (JSON.parse(await ask('explain', '--job', String(second.id), '--json')) as unknown[])[0]
   await until(async () => ((await because()) as { fate: string }).fate === 'ended')
   expect(await because()).toMatchObject({ runner: 'one', because: expect.arrayContaining(['max_instances']) })
-  expect(await ask('status')).toMatch(/^manager \d+, version .* runs for/)
+  expect(await ask('status')).toMatch(/^manager \d+, version .* running for/)
   manager.process.kill('SIGKILL')
   await manager.ended
   manager = undefined

@@ -104,7 +104,7 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
     expect(readdirSync(plugins)).toEqual([host.replace(':', '!')])
     // Again: it stays as it is.
     const { ino } = statSync(file)
-    expect((await fleeting(['install', `${host}/${moon}:1`])).stdout).toContain('version: 1.5.1 (was there)')
+    expect((await fleeting(['install', `${host}/${moon}:1`])).stdout).toContain('version: 1.5.1 (already installed)')
     expect(statSync(file).ino).toBe(ino)
   })
 
@@ -208,11 +208,11 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
   })
 
   test.each<[string, readonly ArchivedFile[], RegExp]>([
-    ['a link', [program('x'), { path: 'plugin/link', linkTo: '/etc/passwd' }], /"plugin\/link" is no plain file/],
+    ['a link', [program('x'), { path: 'plugin/link', linkTo: '/etc/passwd' }], /"plugin\/link" is not a plain file/],
     ['a name that leads out', [program('x'), program('x', 'plugin/../../../evil')], /leads elsewhere/],
     ['an absolute name', [program('x'), program('x', '/tmp/evil')], /not in the directory plugin|leads elsewhere/],
     ['a name beside it', [program('x'), program('x', 'other/evil')], /not in the directory plugin/],
-    ['no program', [{ path: 'plugin/README', content: 'x' }], /no program in the plugin's archive/],
+    ['no program', [{ path: 'plugin/README', content: 'x' }], /archive contains no program/],
     ['nothing', [], /cannot be unpacked/],
     ['a program that may not be run', [{ path: 'plugin/plugin', content: 'x' }], /no program/],
   ])('%s is refused, and nothing is there', async (name, files, why) => {
@@ -235,9 +235,9 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
     })
     await push(origin, 'bad/version', { version: '../../1.0.0', tags: ['1.0.0'], files: { [here]: [program('x')] } })
     const problems: readonly [string, RegExp][] = [
-      ['bad/unmarked:1.0.0', /is an image, but no plugin's/],
+      ['bad/unmarked:1.0.0', /is an image, but not a plugin's/],
       ['bad/elsewhere:1.0.0', /is not for linux\/\w+; it is for: linux\/s390x, windows\/amd64/],
-      ['bad/version:1.0.0', /is no version of a plugin/],
+      ['bad/version:1.0.0', /is not a version of a plugin/],
       ['bad/nowhere:1.0.0', /is not there\n/],
     ]
     for (const [reference, why] of problems) {
@@ -289,7 +289,7 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
       [
         'a byte of the layer',
         (url, bytes) => (isLayer(url) ? Buffer.from(bytes).fill(bytes[1000]! ^ 1, 1000, 1001) : bytes),
-        /is not what it should be: its digest is/,
+        /has the wrong digest/,
       ],
       [
         'the end of the layer',
@@ -304,12 +304,12 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
       [
         'the index',
         (url, bytes) => (url.endsWith('manifests/3.0.0') ? Buffer.concat([bytes, Buffer.from(' ')]) : bytes),
-        /manifest 3\.0\.0 is not what it should be/,
+        /manifest 3\.0\.0 has the wrong digest/,
       ],
       [
         'the manifest',
         (url, bytes) => (/manifests\/sha256:/.test(url) ? Buffer.concat([bytes, Buffer.from(' ')]) : bytes),
-        /manifest sha256:\w+ is not what it should be/,
+        /manifest sha256:\w+ has the wrong digest/,
       ],
     ])('%s is another: refused, and nothing is there', async (_, change, why) => {
       front.change = change
@@ -537,7 +537,7 @@ test.skipIf(missing !== undefined)(
       const host = `127.0.0.1:${registry.port}`
       expect(await fleeting(['list', `${host}/${moon}`])).toMatchObject({
         code: 1,
-        stderr: expect.stringContaining('not without signing on'),
+        stderr: expect.stringContaining('needs a login'),
       })
       expect(asked.at(-1)).toEqual({
         query: { service: 'test registry', scope: `repository:${moon}:pull` },

@@ -106,7 +106,7 @@ describe.skipIf(absent !== undefined)("with upstream's installer", () => {
       ['1.10.0', '1.2.0'].flatMap((version) => [`${moon}/${version}/NOTICE`, `${moon}/${version}/plugin`]),
     )
     // And each leaves what the other installed as it is.
-    expect(await ours(['install', moon], at('upstream'))).toContain('(was there)')
+    expect(await ours(['install', moon], at('upstream'))).toContain('(already installed)')
     await upstream(['install', moon], at('ours'))
   })
 

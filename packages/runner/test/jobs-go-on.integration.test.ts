@@ -187,7 +187,7 @@ describe.each(machineKinds)('on machines of plugin $name', ({ start: startMachin
     await expect.poll(() => jobs.every((job) => job.trace.text().includes('line 10 ')), { timeout: 60_000 }).toBe(true)
     cut(20_000)
     await expectAllDone(jobs, 50, run, 1)
-    expect(run.stderr.match(/a job goes on after its connection was lost/g)).toHaveLength(10)
+    expect(run.stderr.match(/a job continues after its connection was lost/g)).toHaveLength(10)
   })
 
   test('ten jobs, and a new process takes the work over from the one that has it, twice: all succeed, each line once and in order; the old ones end in order', async () => {

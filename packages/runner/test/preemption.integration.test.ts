@@ -105,7 +105,7 @@ test.each([
     announce(id, Date.now() + 2_000)
     await until(() => job.state === 'failed')
     expect(job.failureReason).toBe(reason)
-    expect(job.trace.text()).toContain(`the cloud takes instance ${id} away`)
+    expect(job.trace.text()).toContain(`the cloud reclaims instance ${id}`)
     await until(async () => !(await ids()).includes(id))
   },
 )
@@ -137,7 +137,7 @@ test('gone before the job’s first script has begun: the job runs on another ma
   await until(() => job.state === 'success')
   expect(readFileSync(`${folder}/runs`, 'utf8')).toBe('once\n')
   const trace = job.trace.text()
-  expect(trace).toContain('Nothing of the job has begun: taking another place.')
+  expect(trace).toContain('Nothing of the job has started: moving to another slot.')
   expect([...trace.matchAll(/Using instance (\S+),/g)].map(([, machine]) => machine)).toEqual([
     id,
     expect.not.stringContaining(id),

@@ -302,7 +302,7 @@ test('--takeover is refused where a runner keeps no state, and without anybody t
   const refused = await runBin(['run', '--takeover', '--config', config])
   expect([refused.code, refused.stderr]).toEqual([
     2,
-    expect.stringMatching(/runners\[0\]: expected state_dir, without which --takeover finds nothing/),
+    expect.stringMatching(/runners\[0\]: expected state_dir, which --takeover needs/),
   ])
 })
 

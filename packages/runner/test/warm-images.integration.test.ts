@@ -40,7 +40,7 @@ test.skipIf(!hasEngine)(
       .poll(explain, { timeout: 30_000 })
       .toMatch(
         new RegExp(
-          `warming ${instance}: ${title}; proven ready, .*\\n.*ready ${instance}: a job needs it; ${title} continues beside it\\n`,
+          `warming ${instance}: ${title}; passed its readiness check, .*\\n.*ready ${instance}: a job needs it; ${title} continues beside it\\n`,
         ),
       )
     await kill(first)

@@ -110,6 +110,6 @@ async function runOn<Result>(
     throw limit.signal.aborted ? limit.signal.reason : error
   } finally {
     if (running > 0) acquisition.condemn('a command of a task may still run')
-    else if (connection.ended !== undefined) acquisition.condemn('the connection was lost under a task')
+    else if (connection.ended !== undefined) acquisition.condemn('the connection was lost during a task')
   }
 }

@@ -235,7 +235,7 @@ describe('an instance that goes', () => {
     expect(b.instanceId).toBe(a.instanceId)
     expect(c.instanceId).not.toBe(a.instanceId)
     expect(rig.scaler.plan().drain).toMatchObject([
-      { id: a.instanceId, reason: 'it was used 2 times, as often as max_use_count allows' },
+      { id: a.instanceId, reason: 'it was used 2 times and has reached max_use_count' },
     ])
     rig.scaler.release(a)
     await rig.clock.advance(300_000)

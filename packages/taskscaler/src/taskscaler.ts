@@ -446,7 +446,7 @@ export class Taskscaler implements AsyncDisposable {
     const { host } = acquisition
     this.counters.tasks.acquire++
     if (host.warmUp !== undefined) this.#loop.warmUps.lent(host)
-    if (host.usedUp) this.#condemn(host, `it was used ${host.useCount} times, as often as max_use_count allows`)
+    if (host.usedUp) this.#condemn(host, `it was used ${host.useCount} times and has reached max_use_count`)
     return this.#journal === undefined
       ? Promise.resolve(acquisition)
       : this.#kept(reservation, acquisition, this.#journal, options)
@@ -512,10 +512,10 @@ interface UnkeptLoan {
 }
 
 const noUsage =
-  'provisioner: expected one that was started with usage: usageRecords, since it has a lease: without it slots that an earlier process lent would be lent again'
+  'provisioner: expected one that was started with usage: usageRecords, since it has a lease: without it, slots that an earlier process handed out would be handed out again'
 
 const noConnector =
-  'provisioner.connector: expected a connector, got none, and the group has no connect of its own: no instance could ever be used'
+  'provisioner.connector: expected a connector, got none, and the group has no connect method: no instance could be used'
 
 function shuttingDown(): NoCapacityError {
   return new NoCapacityError('shutdown', 'the scaler is shutting down')

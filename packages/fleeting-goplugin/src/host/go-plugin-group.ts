@@ -106,7 +106,7 @@ export class GoPluginGroup implements InstanceGroup {
       const wanted = Math.min(count, room)
       const errors =
         wanted < count
-          ? [new GroupError('quota', `${count} more wanted, and the group has room for ${wanted} of ${this.#maxSize}`)]
+          ? [new GroupError('quota', `${count} more wanted, but the group has room for ${wanted} of ${this.#maxSize}`)]
           : []
       if (wanted <= 0) return { requested: 0, errors }
       try {
@@ -215,7 +215,7 @@ export class GoPluginGroup implements InstanceGroup {
     const { clock, callTimeoutMs } = this.#options
     signal.throwIfAborted()
     const tooLate = (): GroupError =>
-      new GroupError('transient', `the plugin gave no answer within ${callTimeoutMs} ms`)
+      new GroupError('transient', `the plugin did not answer within ${callTimeoutMs} ms`)
     using limit = deadline(clock, callTimeoutMs, tooLate, signal)
     return await run(limit.signal)
   }

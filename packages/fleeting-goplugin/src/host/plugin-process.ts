@@ -145,7 +145,7 @@ function firstLine(child: ChildProcess, name: string): Promise<string> {
       // What it prints later is read and dropped, or a full pipe would stop it.
       child.stdout?.resume()
       if (end >= 0) resolve(text.slice(0, end))
-      else reject(new GroupError('invalid_config', `${name} is no fleeting plugin: its first line has no end`))
+      else reject(new GroupError('invalid_config', `${name} is not a fleeting plugin: its first line does not end`))
     }
     child.stdout?.on('data', onData)
   })
@@ -164,11 +164,9 @@ function readHandshake(line: string, name: string): Handshake {
   try {
     return parseHandshake(line)
   } catch (error) {
-    throw new GroupError(
-      'invalid_config',
-      `${name} is no fleeting plugin that can be used: ${(error as Error).message}`,
-      { cause: error },
-    )
+    throw new GroupError('invalid_config', `${name} is not a usable fleeting plugin: ${(error as Error).message}`, {
+      cause: error,
+    })
   }
 }
 

@@ -114,7 +114,7 @@ export class PluginSession {
   }
 
   async #endProcess(): Promise<void> {
-    using limit = deadline(this.#clock, endTimeoutMs, () => new Error('the process goes on'))
+    using limit = deadline(this.#clock, endTimeoutMs, () => new Error('the process continues'))
     this.client.endProcess(limit.signal).catch(() => {})
     await untilAbort(this.ended, limit.signal).catch(() => {})
     this.kill()

@@ -38,7 +38,7 @@ export class Supervisor {
   /** The process that runs now. Thrown: `transient`, while there is none. */
   get session(): PluginSession {
     if (this.#session === undefined)
-      throw new GroupError('transient', this.#trouble ?? `plugin ${this.#name} does not run`)
+      throw new GroupError('transient', this.#trouble ?? `plugin ${this.#name} is not running`)
     return this.#session
   }
 

@@ -80,8 +80,8 @@ export class UpdateConnection {
         signal.removeEventListener('abort', onAbort)
         const status = grpcStatusOf(trailers)
         if (status === undefined) {
-          const why = failure?.message ?? (httpStatus === 200 ? 'no status came' : `HTTP status ${httpStatus}`)
-          return reject(wireError({ code: unavailable, text: `Update broke off: ${why}` }, failure))
+          const why = failure?.message ?? (httpStatus === 200 ? 'no status was received' : `HTTP status ${httpStatus}`)
+          return reject(wireError({ code: unavailable, text: `Update was interrupted: ${why}` }, failure))
         }
         if (status.code !== 0) return reject(wireError(status, failure))
         try {

@@ -57,11 +57,14 @@ export async function findPluginLayer(
   if (layer === undefined || version === undefined) {
     throw new InstallError(
       'not_a_plugin',
-      `${told(reference)} is an image, but no plugin's: no layer of it is marked ${layerAnnotation}, as upstream's fleeting-artifact does`,
+      `${told(reference)} is an image, but not a plugin's: none of its layers is marked ${layerAnnotation}, as upstream's fleeting-artifact does`,
     )
   }
   if (!isPluginVersion(version))
-    throw new InstallError('not_a_plugin', `${told(reference)}: ${JSON.stringify(version)} is no version of a plugin`)
+    throw new InstallError(
+      'not_a_plugin',
+      `${told(reference)}: ${JSON.stringify(version)} is not a version of a plugin`,
+    )
   // It would be installed as that version, which the reference does not mean: the configuration would name another
   // plugin, or none.
   if (tag !== undefined && contradicts(version, tag))
@@ -83,7 +86,7 @@ async function fetchTop(
   if (found !== undefined) return { top: found, tag: best }
   const versions = fittingVersions(tags, 'latest')
   const shown = (versions.length > 0 ? versions : tags).slice(-20).join(', ')
-  throw new InstallError('not_found', `${told(reference)} is not there${shown === '' ? '' : `; there are: ${shown}`}`)
+  throw new InstallError('not_found', `${told(reference)} does not exist${shown === '' ? '' : `; available: ${shown}`}`)
 }
 
 async function chooseManifest(
@@ -102,7 +105,10 @@ async function chooseManifest(
     )
   const manifest = await client.manifest(chosen.digest, manifests.join(', '))
   if (manifest === undefined)
-    throw new InstallError('not_found', `${told(reference)}: its manifest for ${nameOf(chosen.platform)} is not there`)
+    throw new InstallError(
+      'not_found',
+      `${told(reference)}: its manifest for ${nameOf(chosen.platform)} does not exist`,
+    )
   return { manifest, platform: chosen.platform }
 }
 

@@ -133,7 +133,7 @@ function runHelper(helper: string, action: 'get' | 'store', input: string): Prom
 
 function helperName(helper: string): string {
   if (!/^[\w.-]+$/.test(helper))
-    throw new InstallError('invalid_config', `${JSON.stringify(helper)} is no name of a credential helper`)
+    throw new InstallError('invalid_config', `${JSON.stringify(helper)} is not the name of a credential helper`)
   return `docker-credential-${helper}`
 }
 

@@ -77,10 +77,7 @@ export async function installPlugin(text: string, options: InstallOptions): Prom
   }
   const file = programIn(target, name)
   if (file === undefined)
-    throw new InstallError(
-      'not_written',
-      `${target} is there, but there is no program in it; remove it and install again`,
-    )
+    throw new InstallError('not_written', `${target} exists but contains no program; remove it and install again`)
   return { version: layer.version, file, isNew }
 }
 
@@ -166,7 +163,7 @@ async function build(
   })
   const unpacked = await unpackPlugin(archive, join(staging.directory, 'unpacked'))
   if (programIn(unpacked, name) === undefined)
-    throw new InstallError('not_a_plugin', "there is no program in the plugin's archive")
+    throw new InstallError('not_a_plugin', "the plugin's archive contains no program")
   await mkdir(dirname(target), { recursive: true })
   try {
     await rename(unpacked, target)

@@ -116,7 +116,7 @@ export class RegistryClient {
       } catch (error) {
         this.#options.signal.throwIfAborted()
         if (broken === undefined) throw error
-        if (tries === maxTries) throw this.#unreachable(broken, `broke off in blob ${digest}`)
+        if (tries === maxTries) throw this.#unreachable(broken, `ended early in blob ${digest}`)
       } finally {
         answer.body.destroy()
       }
@@ -139,7 +139,7 @@ export class RegistryClient {
     if (told?.startsWith('sha256:') && told !== digest) {
       throw new InstallError(
         'corrupt',
-        `${this.#options.registry}: ${what} is not what it should be: its digest is ${digest}, expected ${told}`,
+        `${this.#options.registry}: ${what} has the wrong digest: ${digest}, expected ${told}`,
       )
     }
     let json: unknown
@@ -149,7 +149,7 @@ export class RegistryClient {
       json = undefined
     }
     if (typeof json !== 'object' || json === null)
-      throw new InstallError('refused', `${this.#options.registry}: ${what} is no JSON object`)
+      throw new InstallError('refused', `${this.#options.registry}: ${what} is not a JSON object`)
     const { mediaType: named } = json as { readonly mediaType?: unknown }
     const mediaType = typeof named === 'string' ? named : (headerOf(answer, 'content-type') ?? '')
     return { json: json as Fetched['json'], digest, mediaType: mediaType.split(';')[0] as string }
@@ -166,7 +166,7 @@ export class RegistryClient {
       }
     } catch (error) {
       this.#options.signal.throwIfAborted()
-      throw this.#unreachable(error, `broke off in ${what}`)
+      throw this.#unreachable(error, `ended early in ${what}`)
     } finally {
       body.destroy()
     }
@@ -215,7 +215,7 @@ export class RegistryClient {
       if (location === undefined) return answer
       answer.body.destroy()
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined
-      if (next === undefined || !/^https?:$/.test(next.protocol)) throw this.#refused('redirects to what is no address')
+      if (next === undefined || !/^https?:$/.test(next.protocol)) throw this.#refused('redirects to an invalid address')
       if (url.protocol === 'https:' && next.protocol === 'http:')
         throw this.#refused(`redirects from HTTPS to HTTP, to ${next.host}`)
       if (redirects === maxRedirects) throw this.#refused(`redirects more than ${maxRedirects} times`)
@@ -254,10 +254,13 @@ export class RegistryClient {
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
     if (bearer !== undefined) return `Bearer ${await this.#token(bearer.parameters)}`
     if (!challenges.some(({ scheme }) => scheme === 'basic'))
-      throw this.#refused('asks for a way to sign on that is not known here', 'unauthorized')
+      throw this.#refused('asks for an unsupported way to log in', 'unauthorized')
     if (credentials === undefined) throw this.#unauthorized()
     if ('identityToken' in credentials)
-      throw this.#refused(`asks for a name and a password, and for ${registry} only a token is kept`, 'unauthorized')
+      throw this.#refused(
+        `asks for a user name and a password, but only a token is stored for ${registry}`,
+        'unauthorized',
+      )
     return basic(credentials)
   }
 
@@ -265,9 +268,9 @@ export class RegistryClient {
   async #token({ realm = '', service, scope }: Challenge['parameters']): Promise<string> {
     const { registry, repository, credentials } = this.#options
     const url = URL.canParse(realm) ? new URL(realm) : undefined
-    if (url === undefined || !/^https?:$/.test(url.protocol)) throw this.#refused('names no address for tokens')
+    if (url === undefined || !/^https?:$/.test(url.protocol)) throw this.#refused('gives no address for tokens')
     if (url.protocol === 'http:' && this.#origin?.startsWith('https:'))
-      throw this.#refused(`wants tokens fetched over HTTP, from ${url.host}`)
+      throw this.#refused(`wants tokens to be fetched over HTTP, from ${url.host}`)
     const scopes = scope ?? (repository === undefined ? undefined : `repository:${repository}:pull`)
     const asked = { ...(service !== undefined && { service }), ...(scopes !== undefined && { scope: scopes }) }
     let answer: RegistryAnswer
@@ -289,7 +292,7 @@ export class RegistryClient {
     const { json } = (await this.#document(answer, `a token of ${url.host}`)) as Fetched
     const token = json['token'] ?? json['access_token']
     if (typeof token !== 'string' || !/^[\x21-\x7e]+$/.test(token))
-      throw new InstallError('refused', `${registry}: ${url.host} gave no token`)
+      throw new InstallError('refused', `${registry}: ${url.host} returned no token`)
     return token
   }
 
@@ -308,8 +311,8 @@ export class RegistryClient {
     const to = repository === undefined ? registry : `${registry}/${repository}`
     const what =
       credentials === undefined
-        ? `${to}: not without signing on, or not there; try: runner-core fleeting login ${registry}`
-        : `${to}: refused with the credentials that are kept for ${registry}`
+        ? `${to}: needs a login, or does not exist; try: runner-core fleeting login ${registry}`
+        : `${to}: refused with the credentials stored for ${registry}`
     return new InstallError('unauthorized', said === '' ? what : `${what} (${said})`)
   }
 
@@ -350,7 +353,7 @@ async function* checkedBytes(
   }
   if (length < size) throw new InstallError('corrupt', `blob ${digest} ended after ${length} of ${size} bytes`)
   const got = `sha256:${hash.digest('hex')}`
-  if (got !== digest) throw new InstallError('corrupt', `blob ${digest} is not what it should be: its digest is ${got}`)
+  if (got !== digest) throw new InstallError('corrupt', `blob ${digest} has the wrong digest: ${got}`)
 }
 
 function basic({ username, password }: { readonly username: string; readonly password: string }): string {

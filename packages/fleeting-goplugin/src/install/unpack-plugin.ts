@@ -51,13 +51,13 @@ export async function unpackPlugin(archive: string, directory: string): Promise<
 
 function whyNot(path: string, type: string): string | undefined {
   const shown = JSON.stringify(path.slice(0, 200))
-  if (!['File', 'OldFile', 'ContiguousFile'].includes(type)) return `${shown} is no plain file`
+  if (!['File', 'OldFile', 'ContiguousFile'].includes(type)) return `${shown} is not a plain file`
   const parts = path
     .replace(/^\.\//, '')
     .replace(/^Files\//, '')
     .split('/')
   if (parts.some((part) => part === '..' || part === '.' || part === '') || /[\0-\x1f\x7f\\]|^[A-Za-z]:/.test(path))
-    return `the name ${shown} leads elsewhere`
+    return `the name ${shown} leads out of the directory`
   return parts.length > 1 && parts[0] === 'plugin' ? undefined : `${shown} is not in the directory plugin/`
 }
 

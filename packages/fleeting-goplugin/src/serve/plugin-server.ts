@@ -74,7 +74,10 @@ export function pluginServer({ group, printed, onListed, onEnd }: PluginServerOp
     StreamStdio: (call: grpc.ServerWritableStream<Empty, WireMessages['StdioData']>) => {
       const end = printed.listen((data) => void call.write(data))
       if (end === undefined)
-        return void call.emit('error', { code: grpc.status.RESOURCE_EXHAUSTED, details: 'it is streamed already' })
+        return void call.emit('error', {
+          code: grpc.status.RESOURCE_EXHAUSTED,
+          details: 'it is already being streamed',
+        })
       call.once('cancelled', end)
     },
   })

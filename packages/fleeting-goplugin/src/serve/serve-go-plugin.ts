@@ -27,7 +27,8 @@ export function isStartedByHost(environment: NodeJS.ProcessEnv = process.env): b
  */
 export async function serveGoPlugin(create: CreateInstanceGroup, versionInfo: VersionInfo): Promise<void> {
   const { env } = process
-  if (!isStartedByHost(env)) throw new Error(`${versionInfo.name} is a plugin: a host of fleeting plugins starts it`)
+  if (!isStartedByHost(env))
+    throw new Error(`${versionInfo.name} is a plugin and must be started by a host of fleeting plugins`)
   const handshakeOut = process.stdout.write.bind(process.stdout)
   const printed = new Printed()
   const clock = systemClock

@@ -73,7 +73,7 @@ export class ServedGroup {
   }
 
   async init({ config, settings }: InitRequest, signal: AbortSignal): Promise<InitResponse> {
-    if (this.#group !== undefined || this.#isStarting) throw new GroupError('conflict', 'Init was called already')
+    if (this.#group !== undefined || this.#isStarting) throw new GroupError('conflict', 'Init has already been called')
     this.#isStarting = true
     try {
       return await this.#start(parseConfig(config), settings?.connectorConfig ?? this.#connector, signal)
@@ -92,7 +92,7 @@ export class ServedGroup {
     )
     const { rows, told, discarded } = tellInstances(shown, this.#told)
     for (const { id, detail } of shown.filter((row) => row.state === 'unknown')) {
-      this.#options.logger.warn({ instance: id, detail }, 'the instance is in a state that the plugin does not know')
+      this.#options.logger.warn({ instance: id, detail }, 'the instance is in an unknown state')
     }
     this.#told = told
     if (discarded.length > 0) this.#discarding ??= this.#discard(discarded)
@@ -131,7 +131,7 @@ export class ServedGroup {
     using limit = deadline(
       clock,
       limitMs,
-      () => notReady ?? new GroupError('not_ready', `${id} gave no answer in time`),
+      () => notReady ?? new GroupError('not_ready', `${id} did not answer in time`),
       signal,
     )
     for (;;) {
@@ -186,7 +186,7 @@ export class ServedGroup {
     if (group.connect !== undefined) {
       throw new GroupError(
         'invalid_config',
-        'this group reaches its machines by a way of its own; hosts of this protocol need SSH',
+        'this group connects to its instances in its own way; hosts of this protocol need SSH',
       )
     }
     try {
@@ -213,7 +213,7 @@ export class ServedGroup {
   }
 
   get #ready(): InstanceGroup {
-    if (this.#group === undefined) throw new GroupError('conflict', 'the plugin is not initialised')
+    if (this.#group === undefined) throw new GroupError('conflict', 'the plugin is not initialized')
     return this.#group
   }
 

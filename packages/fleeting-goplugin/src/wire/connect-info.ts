@@ -15,14 +15,14 @@ export function connectInfoOfWire(id: string, answer: ConnectInfoResponse, opera
   if (protocol !== '' && protocol !== 'ssh') {
     throw new GroupError(
       'invalid_config',
-      `the plugin says that ${id} is reached by ${protocol}; only ssh is supported`,
+      `the plugin reports that ${id} is reached by ${protocol}; only ssh is supported`,
       {
         instanceId: id,
       },
     )
   }
   if (internalAddr === '' && externalAddr === '') {
-    throw new GroupError('not_ready', `the plugin knows no address of ${id} yet`, { instanceId: id })
+    throw new GroupError('not_ready', `the plugin has no address for ${id} yet`, { instanceId: id })
   }
   const privateKey =
     told === null || told.key.length === 0 ? operator.privateKey : Buffer.from(told.key).toString('utf8')

@@ -36,10 +36,10 @@ export function parseHandshake(line: string): Handshake {
   if (network === undefined || address === '')
     throw new Error(`expected a handshake line such as 1|0|unix|/path|grpc|, got ${shown(line)}`)
   if (core !== String(coreVersion))
-    throw new Error(`it speaks version ${shown(core ?? '')} of go-plugin, and ${coreVersion} is wanted`)
+    throw new Error(`it speaks version ${shown(core ?? '')} of go-plugin, but ${coreVersion} is required`)
   if (version !== String(protocolVersion)) {
     throw new Error(
-      `it speaks version ${shown(version ?? '')} of the fleeting protocol, and ${protocolVersion} is wanted`,
+      `it speaks version ${shown(version ?? '')} of the fleeting protocol, but ${protocolVersion} is required`,
     )
   }
   if (network !== 'unix' && network !== 'tcp')

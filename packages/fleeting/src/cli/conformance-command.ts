@@ -64,11 +64,11 @@ export async function conformance(
   if (run.others.size > 0 && !args.yes) {
     await run.finish()
     throw new StartError(
-      `the group has instances already: ${[...run.others].join(', ')}. They would stay, but what others launch meanwhile would be removed; --yes goes on`,
+      `the group already has instances: ${[...run.others].join(', ')}. They would be kept, but instances that others launch during the run would be removed; --yes continues anyway`,
     )
   }
   print(
-    `This makes and removes machines in that group, ${run.maxInstances} at once, which may cost money. Ctrl-C stops and removes them.`,
+    `This launches and removes instances in that group, at most  ${run.maxInstances} at once, which may cost money. Ctrl-C stops the run and removes them.`,
   )
   let done = 0
   const report = await runCases(run, {

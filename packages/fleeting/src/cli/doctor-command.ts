@@ -31,7 +31,7 @@ export async function doctor(
     owners = await ownersOf(group, limit.signal)
   } catch (cause) {
     if (cause instanceof StartError) throw cause
-    throw new StartError(`the group cannot be initialised: ${describeError(cause)}`, { cause })
+    throw new StartError(`the group cannot be initialized: ${describeError(cause)}`, { cause })
   } finally {
     await group.shutdown()
   }
@@ -60,7 +60,7 @@ export function describeGroup(
     `capabilities  ${capabilities.join(', ') || 'none'}`,
     ...(placements.length > 0 ? [`placements    ${placements.join(', ')}`] : []),
     ...(owners === undefined ? [] : [`owner         ${describeOwners(owners)}`]),
-    `findings      ${untold.includes('findings') ? "not told: the plugin's protocol has none" : findings.length === 0 ? 'none' : findings.length}`,
+    `findings      ${untold.includes('findings') ? "unknown: the plugin's protocol cannot report any" : findings.length === 0 ? 'none' : findings.length}`,
     ...findings.flatMap(({ code, severity, message, fix }) => [
       `  ${severity}  ${code}: ${message}`,
       `    fix: ${fix}`,

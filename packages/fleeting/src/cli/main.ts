@@ -57,20 +57,20 @@ function createProgram(output: Output, signal: AbortSignal, exit: (code: number)
 
   command(
     'conformance',
-    'Hold a plugin to the contract. It makes and removes real machines, in a group that should be its own.',
+    'Check a plugin against the contract. Launches and removes real instances, in a group that nothing else should use.',
   )
-    .option('--cloud <module>', 'a module whose createConformanceCloud sets up a cloud and gives a hand on it')
-    .option('--max-instances <n>', 'how many instances there may be at once', wholeNumber)
-    .option('--patience <seconds>', 'how long a change of state may take', seconds)
-    .option('--poll <seconds>', 'pause between two looks at the group', seconds)
-    .option('--only <text>', 'only cases whose name has this in it')
-    .option('--yes', 'go on although the group has instances already')
+    .option('--cloud <module>', 'a module whose createConformanceCloud sets up a cloud and returns its controls')
+    .option('--max-instances <n>', 'maximum number of instances at once', wholeNumber)
+    .option('--patience <seconds>', 'maximum time for a change of state', seconds)
+    .option('--poll <seconds>', 'pause between two reads of the group', seconds)
+    .option('--only <text>', 'run only cases whose name contains this text')
+    .option('--yes', 'continue although the group already has instances')
     .option('--json', 'print the report as JSON')
-    .option('--junit <file>', 'write the report as JUnit XML too')
+    .option('--junit <file>', 'also write the report as JUnit XML')
     .action(async (plugin: string, options: ConformanceArguments) =>
       exit(await (await import('./conformance-command.ts')).conformance(plugin, options, output, signal)),
     )
-  command('doctor', 'Say what a group is, and what is wrong with its set-up. It changes nothing.')
+  command('doctor', 'Describe a group and report problems with its set-up. Changes nothing.')
     .option('--json', 'print JSON')
     .action(async (plugin: string, options: { readonly config?: string; readonly json?: true }) =>
       exit(await (await import('./doctor-command.ts')).doctor(plugin, options, output, signal)),

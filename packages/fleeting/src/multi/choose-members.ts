@@ -63,7 +63,7 @@ function fullness({ member, share }: { readonly member: MemberState; readonly sh
 export function refusalOf(member: MemberState, now: number): GroupError {
   const { name, availability, unreadable, limit, size } = member
   if (unreadable !== undefined) return unreadable
-  if (size >= limit) return new GroupError('quota', `${name} has all ${limit} instances that it may have`)
+  if (size >= limit) return new GroupError('quota', `${name} already has its maximum of ${limit} instances`)
   const { error, until, proven } = availability
   const retryAfterMs = until > now ? { retryAfterMs: until - now } : {}
   if (error === undefined || until <= now)

@@ -107,7 +107,7 @@ export class GroupMember {
    * answer can be reached.
    */
   get trouble(): string | undefined {
-    if (this.#info === undefined) return this.#failure?.error.message ?? `${this.name}: it was not initialised`
+    if (this.#info === undefined) return this.#failure?.error.message ?? `${this.name}: it has not been initialized`
     return this.#named(this.#group?.trouble?.())
   }
 
@@ -158,8 +158,8 @@ export class GroupMember {
   /** The group, for a call that concerns an instance. Thrown: `transient`, when it has not been initialised yet. */
   get group(): InstanceGroup {
     if (this.#group === undefined || this.#info === undefined) {
-      const why = this.#failure === undefined ? 'it was not initialised' : this.#failure.error.message
-      throw new GroupError('transient', `${this.name} cannot be asked yet: ${why}`)
+      const why = this.#failure === undefined ? 'it has not been initialized' : this.#failure.error.message
+      throw new GroupError('transient', `${this.name} cannot be used yet: ${why}`)
     }
     return this.#group
   }
@@ -254,7 +254,8 @@ export class GroupMember {
     const { clock, logger, noCapacityMs } = this.#context
     const before = this.#availability
     this.#availability = afterRefusal(before, namedError(error, this.name), clock.now(), noCapacityMs)
-    if (this.#availability !== before) logger.warn({ group: this.name, err: error }, 'group takes no launches for now')
+    if (this.#availability !== before)
+      logger.warn({ group: this.name, err: error }, 'group accepts no launches for now')
   }
 
   /** A removal there failed. For good: whoever cannot remove must not make more. */
@@ -294,7 +295,7 @@ export class GroupMember {
 
   async #limited<T>(operation: string, signal: AbortSignal, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const { clock } = this.#context
-    const late = (): GroupError => new GroupError('transient', `${operation} gave no answer within ${callTimeoutMs} ms`)
+    const late = (): GroupError => new GroupError('transient', `${operation} did not answer within ${callTimeoutMs} ms`)
     using limit = deadline(clock, callTimeoutMs, late, signal)
     return await untilAbort(run(limit.signal), limit.signal)
   }

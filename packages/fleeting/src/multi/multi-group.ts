@@ -221,7 +221,7 @@ export class MultiGroup implements GroupOfParts {
       this.heartbeat = (id, signal) =>
         this.#delegate(id, signal, (member, own) =>
           member.call('heartbeat', signal, async (group, limit) => {
-            if (group.heartbeat === undefined) throw new GroupError('transient', 'this group cannot tell')
+            if (group.heartbeat === undefined) throw new GroupError('transient', 'this group has no heartbeat')
             await group.heartbeat(own, limit)
           }),
         )
@@ -274,7 +274,7 @@ export class MultiGroup implements GroupOfParts {
           return fleetRows(name, parseList(answer, 'describe'))
         } catch (error) {
           signal.throwIfAborted()
-          this.#options.logger.warn({ group: name, err: asGroupError(error) }, 'instances could not be asked for by id')
+          this.#options.logger.warn({ group: name, err: asGroupError(error) }, 'instances could not be looked up by id')
           return []
         }
       }),
@@ -402,7 +402,7 @@ function findingsOf({ name, info, unreadable }: GroupMember): readonly Finding[]
       code: 'group_not_started',
       severity: 'error',
       message: `the fleet runs without the group ${name}: ${unreadable?.message ?? 'it was not read'}`,
-      fix: 'make it readable: it is tried again all the time, and joins the fleet by itself',
+      fix: 'make it readable: the manager keeps retrying, and the group then joins the fleet',
     },
   ]
 }

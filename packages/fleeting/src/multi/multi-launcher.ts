@@ -92,7 +92,7 @@ export class MultiLauncher {
         errors = [],
       } = await member.call('increase', signal, (group, limit) => group.increase(request, limit))
       if (!Number.isInteger(requested))
-        throw new GroupError('transient', `increase answered ${String(requested)} requested`)
+        throw new GroupError('transient', `increase returned ${String(requested)} requested`)
       journal.settle(part, requested, ids)
       for (const error of errors) member.refused(asGroupError(error))
       if (requested < count && errors.length === 0)
@@ -148,5 +148,5 @@ function elsewhere({ message, retryAfterMs, cause }: GroupError): GroupError {
 }
 
 function unknownIn(members: readonly string[]): GroupError {
-  return new GroupError('transient', `nobody knows what came of the launch in ${members.join(', ')}`)
+  return new GroupError('transient', `the outcome of the launch is unknown in ${members.join(', ')}`)
 }

@@ -32,7 +32,10 @@ async function createMember(
 ): Promise<InstanceGroup> {
   const connector = { ...context.connector, ...own }
   if (own?.hostKeyChecking === 'off')
-    context.logger.warn({ member: name }, 'SSH host keys are not checked: anybody on the way can pose as an instance')
+    context.logger.warn(
+      { member: name },
+      'SSH host keys are not checked: anyone on the network path can pose as an instance',
+    )
   const { createInstanceGroup: create, file, kind, passedOver } = await loadPlugin(plugin)
   context.logger.info(
     { member: name, plugin, kind, file, ...(passedOver && { passed_over: passedOver }) },

@@ -60,7 +60,7 @@ test('a path is a program when it can be run and does not end as modules do', as
   write('opt/text', 'hello', 0o644)
   await expect(load('./opt/text')).rejects.toMatchObject({
     code: 'plugin_failed',
-    message: `plugin "./opt/text": ${join(directory, 'opt/text')} may not be run, and its name does not end as a module's does (.js, .mjs, .ts)`,
+    message: `plugin "./opt/text": ${join(directory, 'opt/text')} is not executable, and its name does not end like a module's (.js, .mjs, .ts)`,
   })
 })
 

@@ -130,7 +130,7 @@ describe('not usable', () => {
     install('fleeting-plugin-moon', { exports: { './other': './other.js' } }, {})
     await expect(attempt('moon')).rejects.toMatchObject({
       code: 'plugin_failed',
-      message: expect.stringMatching(/exports nothing/),
+      message: expect.stringMatching(/has no export/),
     })
     write('node_modules/fleeting-plugin-moon/package.json', '{ broken')
     await expect(attempt('moon')).rejects.toMatchObject({ code: 'plugin_failed', cause: expect.any(SyntaxError) })
@@ -178,7 +178,5 @@ test('one export of a package, by its name', async () => {
   install('@acme/clouds', { exports: { '.': './none.js', './fake': './fake.js' } }, { 'fake.js': created })
   const { file } = await loadPlugin('@acme/clouds/fake', { baseDirectory: directory })
   expect(file).toBe(join(directory, 'node_modules/@acme/clouds/fake.js'))
-  await expect(loadPlugin('@acme/clouds/other', { baseDirectory: directory })).rejects.toThrow(
-    'exports nothing as ./other',
-  )
+  await expect(loadPlugin('@acme/clouds/other', { baseDirectory: directory })).rejects.toThrow('has no export ./other')
 })

@@ -130,7 +130,7 @@ async function importModule(reference: string, file: string): Promise<Readonly<R
 function whyNot({ message, code }: Error & { readonly code?: string }, file: string): string {
   const isUnreadable = code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?tsx?$/.test(file)
   return isUnreadable
-    ? `Node ${process.version} does not run it as it is; compile it to JavaScript (Node 22.18 and newer run .ts)`
+    ? `Node ${process.version} cannot run it directly; compile it to JavaScript (Node 22.18 and newer run .ts)`
     : message
 }
 
@@ -153,7 +153,7 @@ function findFile(reference: string, baseDirectory: string): string {
   // Imported, a program would be a syntax error.
   const problem = mayBeRun(file)
     ? `is a program, which ${executableHost} runs; try: npm install ${executableHost}`
-    : "may not be run, and its name does not end as a module's does (.js, .mjs, .ts)"
+    : "is not executable, and its name does not end like a module's (.js, .mjs, .ts)"
   throw new PluginError('plugin_failed', reference, `${file} ${problem}`)
 }
 
@@ -246,7 +246,7 @@ function entryOf(directory: string, reference: string, subpath = '.'): string {
   const { exports, main } = manifest
   const entry = exportOf(exports ?? main ?? 'index.js', subpath)
   if (entry === undefined)
-    throw new PluginError('plugin_failed', reference, `${directory} exports nothing as ${subpath} that can be imported`)
+    throw new PluginError('plugin_failed', reference, `${directory} has no export ${subpath} that can be imported`)
   return join(directory, entry)
 }
 

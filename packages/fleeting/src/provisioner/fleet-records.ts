@@ -72,7 +72,7 @@ const removal: RecordKind<RemovalRecord> = {
   read(value) {
     const { reason, atWallTime } = Object(value) as Fields<RemovalRecord>
     return {
-      reason: typeof reason === 'string' ? reason : 'its removal was begun before the restart',
+      reason: typeof reason === 'string' ? reason : 'its removal started before the restart',
       atWallTime: typeof atWallTime === 'number' ? atWallTime : 0,
     }
   },

@@ -9,7 +9,7 @@ import type { Launcher } from './launches/launcher.ts'
 
 /** The error that ends calls which the end of the provisioner waits for no longer. */
 export function waitsNoLonger(): GroupError {
-  return new GroupError('transient', 'the shutdown waits no longer')
+  return new GroupError('transient', 'the shutdown no longer waits')
 }
 
 /**
@@ -28,12 +28,12 @@ export async function giveBack(
     try {
       const left = await caller.call('giveBack', (end) => group.giveBack!(end), limit.signal)
       if (left === 0) return launcher.unlisted('all')
-      return mayAppear.length > 0 ? mayAppear : [`${left} that were asked for and have not come`]
+      return mayAppear.length > 0 ? mayAppear : [`${left} requested instances that have not appeared`]
     } catch (thrown) {
       const error = asGroupError(thrown)
-      logger.error({ err: error, failures }, 'giving back what has not come')
+      logger.error({ err: error, failures }, 'giving back requested instances that have not appeared')
       if (limit.signal.aborted || tripsBreaker(error.code))
-        return mayAppear.length > 0 ? mayAppear : [`what was asked for and has not come: ${error.message}`]
+        return mayAppear.length > 0 ? mayAppear : [`requested instances that have not appeared: ${error.message}`]
       await delay(clock, backoffMs(callBackoffCurve, failures, random, error.retryAfterMs), limit.signal).catch(
         () => {},
       )

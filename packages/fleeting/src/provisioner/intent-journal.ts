@@ -90,7 +90,7 @@ export class IntentJournal {
     const { journal, clock, timeoutMs, onFenced } = this.#options
     const keys = new Set(entries.map(([key]) => key))
     this.#noted = this.#noted.filter((change) => change.kind !== kind || !keys.has(change.key))
-    using limit = deadline(clock, timeoutMs, () => new Error(`the state store gave no answer within ${timeoutMs} ms`))
+    using limit = deadline(clock, timeoutMs, () => new Error(`the state store did not answer within ${timeoutMs} ms`))
     let changes: readonly StateChange[] = entries.map(([key, value]) => fleetRecords.change(kind, key, value))
     try {
       for (let provenAt = -Infinity; clock.now() - provenAt > proofMs; changes = []) {

@@ -36,7 +36,7 @@ export interface ProvisionerObserver {
   runningTime?(durationMs: number): void
   /** From the first delete sent to gone; only of instances that we removed. */
   deletionTime?(durationMs: number): void
-  /** From first seen to gone. */
+  /** Time from when an instance is first seen until it is gone. */
   lifeDuration?(durationMs: number): void
   /** An instance went without a removal of ours. */
   instanceLost?(): void

@@ -110,7 +110,7 @@ export class Ownership {
       if (reads === maxReads) {
         this.#claimed = undefined
         if (stranger !== undefined) throw this.#owned(stranger)
-        throw new GroupError('conflict', `${this.#options.groupId} does not show who has it`)
+        throw new GroupError('conflict', `${this.#options.groupId} does not show its owner`)
       }
       await delay(this.#options.clock, readPauseMs, signal)
     }
@@ -145,7 +145,7 @@ export class Ownership {
       if (found.every((owner) => relationOf(owner, claimed) === 'ours'))
         await caller.call('claim', (limit) => group.claim!(undefined, limit), signal)
     } catch (error) {
-      logger.warn({ err: error }, 'the group keeps our name as its owner')
+      logger.warn({ err: error }, 'the group still has us as its owner')
     }
   }
 
@@ -190,14 +190,14 @@ export class Ownership {
 
   #owned(owner: GroupOwner): GroupOwnedError {
     const { groupId } = this.#options
-    const message = `${groupId} belongs to ${describeOwner(owner)}: stop that one, or, if it is over for good, start once with take_over_group = true`
+    const message = `${groupId} belongs to ${describeOwner(owner)}: stop that manager, or, if it has ended for good, start once with take_over_group = true`
     return new GroupOwnedError({ groupId, owner, message })
   }
 
   #unknown(instances: number): GroupOwnedError {
     const { groupId, group } = this.#options
-    const why = group.owners === undefined ? 'cannot say whose it is' : 'does not say whose it is'
-    const message = `${groupId} has ${instances} instances that our state does not know, and ${why}: remove them, or, if they are ours, start once with take_over_group = true`
+    const why = group.owners === undefined ? 'cannot hold an owner' : 'names no owner'
+    const message = `${groupId} has ${instances} instances that are not in our state, and ${why}: remove them, or, if they are ours, start once with take_over_group = true`
     return new GroupOwnedError({ groupId, message })
   }
 

@@ -208,7 +208,7 @@ it('tells once of a missing instance that lives, and of a mass that is missing',
   lying.stop()
   await fleet.clock.advance(10_000)
   expect(lines.filter((line) => /missing from list/.test(line))).toHaveLength(3)
-  expect(lines.filter((line) => /missing from the list, and lives/.test(line))).toHaveLength(3)
+  expect(lines.filter((line) => /missing from the list, but alive/.test(line))).toHaveLength(3)
   expect(lines.filter((line) => /many instances are missing/.test(line))).toHaveLength(1)
   expect(lines.filter((line) => /mass disappearance is over/.test(line))).toHaveLength(1)
 })

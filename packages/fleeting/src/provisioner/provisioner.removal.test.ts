@@ -302,7 +302,7 @@ describe('shutdown', () => {
     const fleet = await startFleet()
     fleet.group.giveBack = async () => 3
     expect(await fleet.provisioner.shutdown({ removeInstances: true })).toEqual({
-      remaining: ['3 that were asked for and have not come'],
+      remaining: ['3 requested instances that have not appeared'],
     })
   })
 

@@ -326,7 +326,7 @@ describe('a new process on the state of an earlier one', () => {
     await durable.start()
     await using _fleet = fleet
     expect(fleet.provisioner.launchState().outstanding).toMatchObject([
-      { launchToken: 'l1', isUnconfirmed: true, reason: 'asked for by an earlier process; not confirmed' },
+      { launchToken: 'l1', isUnconfirmed: true, reason: 'requested by an earlier process; not confirmed' },
     ])
     expect(fleet.provisioner.request(1, { reason: 'test' })).toBe(0)
     await fleet.clock.advance(made === 1 ? 1_000 : 14_000)
@@ -381,7 +381,7 @@ describe('a new process on the state of an earlier one', () => {
     await using _ = fleet
     await fleet.clock.advance(200_000)
     expect(fleet.provisioner.launchState().outstanding).toMatchObject([
-      { count: 2, phase: 'accepted', reason: 'asked for by an earlier process' },
+      { count: 2, phase: 'accepted', reason: 'requested by an earlier process' },
     ])
     await fleet.clock.advance(120_000)
     expect(fleet.instances.map(({ cause }) => cause)).toEqual(['requested', 'requested'])

@@ -525,7 +525,7 @@ export class Provisioner implements AsyncDisposable {
       if (broken !== undefined && !instance.missed) this.#connections.boots.failed(instance, broken)
       const unknown =
         instance.cause === 'unexpected'
-          ? 'nobody here requested it, and unknown instances are to be removed'
+          ? 'this fleet did not request it, and unknown instances are to be removed'
           : undefined
       const reason = broken ?? unknown ?? (removesAll ? 'shutdown' : undefined)
       if (reason !== undefined) this.#remove(instance.id, reason)
@@ -610,7 +610,7 @@ export class Provisioner implements AsyncDisposable {
       const what = this.#unknownInstances === 'remove' ? 'is removed' : 'gets no work and is left alone'
       this.#context.logger.warn(
         { instance: id, state, cause },
-        `instance that nobody here requested: it ${what}; see unknown_instances`,
+        `instance that this fleet did not request: it ${what}; see unknown_instances`,
       )
     }
   }
@@ -759,10 +759,7 @@ export class Provisioner implements AsyncDisposable {
       .map(({ id }) => id)
     const remaining = removeInstances ? [...ours, ...missing] : []
     if (missing.length > 0)
-      logger.error(
-        { missing },
-        'instances that were asked for did not appear in time to be removed: look whether they exist',
-      )
+      logger.error({ missing }, 'requested instances did not appear in time to be removed: check whether they exist')
     if (removeInstances && remaining.length === 0 && !this.#lifecycle.isStopped) await this.#release(signal)
     this.#halt()
     await this.#connections.close()

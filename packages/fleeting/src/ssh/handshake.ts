@@ -48,7 +48,7 @@ export function handshake({
       reject(reason)
     }
     const onAbort = (): void => fail(signal.reason)
-    const onClose = (): void => fail(new Error('the machine closed the connection during the SSH handshake'))
+    const onClose = (): void => fail(new Error('the instance closed the connection during the SSH handshake'))
     const onError = (error: ClientError): void => {
       // The client goes on with the next method.
       if (error.level === 'agent') agentError = error
@@ -130,7 +130,7 @@ function finalError(
   ) {
     const tried = [...new Set(methods.map((method) => method.type))].join(', ')
     const agent = agentError === undefined ? '' : `; agent: ${agentError.message}`
-    return new ConnectionError('refused_credentials', `the machine refused user ${username} (${tried}${agent})`, {
+    return new ConnectionError('refused_credentials', `the instance rejected user ${username} (${tried}${agent})`, {
       cause: error,
     })
   }

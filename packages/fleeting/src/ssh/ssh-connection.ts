@@ -64,7 +64,7 @@ export class SshConnection implements Connection {
     })
     this.#socketClosed = new Promise((resolve) => client.once('close', resolve))
     socket.on('data', () => this.#keepAlive.heard())
-    const onEnd = (): void => this.#end(lost('the machine closed the connection'))
+    const onEnd = (): void => this.#end(lost('the instance closed the connection'))
     client.on('error', (error: Error) => this.#end(lost(error.message, error)))
     client.once('end', onEnd).once('close', onEnd)
   }

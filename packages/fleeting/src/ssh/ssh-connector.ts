@@ -41,7 +41,7 @@ export function createSshConnector(options: SshConnectorOptions): Connector & Re
     hostKeyPins: options.hostKeyPins ?? new Map<string, string>(),
   }
   if (settings.connector.hostKeyChecking === 'off') {
-    settings.logger.warn({}, 'SSH host keys are not checked: anybody on the way can pose as an instance')
+    settings.logger.warn({}, 'SSH host keys are not checked: anyone on the network path can pose as an instance')
   }
   // ssh2 costs about 40 ms to load, and nothing before the first connection needs it.
   let dialer: Promise<SshDialer> | undefined

@@ -64,7 +64,7 @@ export class StateNamespace<Values extends object> {
     if (typeof kept === 'number' && kept > version)
       throw new StateError(
         'newer_schema',
-        `the records of ${name} are of version ${kept}, and this program knows ${version}: start the version that wrote them`,
+        `the records of ${name} have version ${kept}, and this program supports ${version}: start the version that wrote them`,
       )
     return [{ kind: versionKind, key: name, value: version, survives: 'power' }]
   }

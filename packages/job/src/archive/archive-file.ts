@@ -49,7 +49,7 @@ export class ArchiveFile {
       if (!['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
       throw new ArchiveError(
         'no_space',
-        `the manager has no room for the archive in ${directory}: ${(error as Error).message}`,
+        `the manager has no space for the archive in ${directory}: ${(error as Error).message}`,
         {
           cause: error,
         },

@@ -24,7 +24,7 @@ export function checkEntries(entries: readonly ArchiveEntry[], outwardLinks: Out
   const types = new Map<string, ArchiveEntry['type']>()
   for (const { path, type } of entries) {
     const known = types.get(path)
-    if (known !== undefined && !(known === 'directory' && type === 'directory')) refuse(path, 'is there twice')
+    if (known !== undefined && !(known === 'directory' && type === 'directory')) refuse(path, 'occurs twice')
     types.set(path, type)
   }
   for (const { path } of entries) {
@@ -42,7 +42,7 @@ export function checkEntries(entries: readonly ArchiveEntry[], outwardLinks: Out
   for (const entry of entries) {
     if (entry.type === 'symlink' && outwardLinks === 'refuse') checkSymlink(entry.path, entry.target, types)
     if (entry.type === 'hardlink' && types.get(entry.target) !== 'file')
-      refuse(entry.path, `is a hard link to ${JSON.stringify(entry.target)}, which is no file of the archive`)
+      refuse(entry.path, `is a hard link to ${JSON.stringify(entry.target)}, which is not a file of the archive`)
   }
   return { directories: [...types].flatMap(([path, type]) => (type === 'directory' ? [path] : [])).sort() }
 }

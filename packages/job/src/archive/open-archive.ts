@@ -66,7 +66,7 @@ async function readArchive(
     if (archiveEnding.test(filename) || file.size === 0)
       throw new ArchiveError(
         'damaged',
-        `the archive is damaged: ${JSON.stringify(filename)} is neither a zip nor any other archive that is known`,
+        `the archive is damaged: ${JSON.stringify(filename)} is neither a zip nor any other known archive`,
       )
     tally.addBytes(file.size)
     return single(baseName(filename), file.size, () => file.stream())

@@ -73,7 +73,7 @@ async function receive(
     throw new JobError(
       'unsupported',
       'runner_configuration_error',
-      'this runner has no way to artifacts of earlier jobs',
+      'this runner cannot download artifacts of earlier jobs',
     )
   for (let attempt = 1; ; attempt++) {
     try {
@@ -111,7 +111,7 @@ async function unpack(
     } catch (error) {
       const isCut = error instanceof EnvironmentError && error.code === 'cut'
       if (!isCut || attempt === unpackTries) throw error
-      await log.warning('The connection broke while artifacts were unpacked: they are unpacked again')
+      await log.warning('The connection was lost while artifacts were unpacked: unpacking them again')
     }
   }
 }
@@ -125,7 +125,7 @@ function asFailure(error: unknown, signal: AbortSignal): JobError {
   return new JobError(
     'dependencies_failed',
     isAnswer(error) ? 'script_failure' : 'runner_system_failure',
-    `artifacts of an earlier job could not be had: ${message}`,
+    `artifacts of an earlier job could not be downloaded: ${message}`,
     options,
   )
 }

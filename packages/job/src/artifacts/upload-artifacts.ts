@@ -48,7 +48,7 @@ async function uploadOne(artifact: JobArtifact, context: UploadContext, work: Fi
   const { plan, artifacts: destination } = context
   const { log, signal } = work
   if (destination === undefined)
-    throw new JobError('unsupported', 'runner_configuration_error', 'this runner has no way to keep artifacts')
+    throw new JobError('unsupported', 'runner_configuration_error', 'this runner cannot upload artifacts')
   await log.line('Uploading artifacts...')
   try {
     const variables = await context.variables.read(work)
@@ -80,7 +80,7 @@ async function uploadOne(artifact: JobArtifact, context: UploadContext, work: Fi
       } catch (error) {
         const isCut = error instanceof EnvironmentError && error.code === 'cut'
         if (!isCut || attempt === cutTries) throw error
-        await log.warning(`${prefix} the connection to the machine broke: they are sent again`)
+        await log.warning(`${prefix} the connection to the instance was lost: sending them again`)
       }
     }
   } catch (error) {
@@ -110,13 +110,14 @@ function packerOf(
     case 'gzip':
       return (signal) => writeGzip(all(signal), level)
     case 'raw':
-      if (files.count > 1) throw new JobError('artifacts_failed', 'script_failure', 'only one file can be sent as raw')
+      if (files.count > 1)
+        throw new JobError('artifacts_failed', 'script_failure', 'only one file can be uploaded as raw')
       return (signal) => rawBytes(all(signal))
     default:
       throw new JobError(
         'artifacts_failed',
         'runner_configuration_error',
-        `artifacts of format ${JSON.stringify(format)} are not made here`,
+        `artifacts of format ${JSON.stringify(format)} are not supported`,
       )
   }
 }
@@ -127,7 +128,7 @@ async function* rawBytes(files: AsyncIterable<PackedFile>): AsyncGenerator<Buffe
       throw new JobError(
         'artifacts_failed',
         'script_failure',
-        `only a file can be sent as raw: ${JSON.stringify(path.toString())} is a ${type}`,
+        `only a file can be uploaded as raw: ${JSON.stringify(path.toString())} is a ${type}`,
       )
     yield* bytes
   }

@@ -64,7 +64,7 @@ export function cacheContext({ payload, plan, caches, clock }: CacheContextOptio
       ...tries.warnings,
       ...(minutes === '' || hasMinutes
         ? []
-        : [`CACHE_REQUEST_TIMEOUT: expected minutes, got ${JSON.stringify(minutes)}; it is ${defaultTimeoutMinutes}`]),
+        : [`CACHE_REQUEST_TIMEOUT: expected minutes, got ${JSON.stringify(minutes)}; using ${defaultTimeoutMinutes}`]),
     ],
     clock,
   }

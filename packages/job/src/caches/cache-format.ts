@@ -13,6 +13,6 @@ export function cacheFormat(setting: string): CacheFormat {
   if (wanted === 'tarzstd' || wanted === 'zipzstd') return { format: wanted }
   return {
     format: 'zip',
-    warning: `CACHE_COMPRESSION_FORMAT ${JSON.stringify(setting)}: expected zip, tarzstd or zipzstd; the cache is a zip`,
+    warning: `CACHE_COMPRESSION_FORMAT ${JSON.stringify(setting)}: expected zip, tarzstd or zipzstd; using zip`,
   }
 }

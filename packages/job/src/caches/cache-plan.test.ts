@@ -78,7 +78,7 @@ test.each([
 
 test('a policy that nobody knows leaves the cache out, with a warning', () => {
   const options = plan([cache({ policy: 'pull-pull' })])
-  const note = { level: 'warning', text: 'unknown cache policy pull-pull for deps: the cache is left out' }
+  const note = { level: 'warning', text: 'unknown cache policy pull-pull for deps: the cache is skipped' }
   expect(planRestore(options)).toEqual([{ keys: [], notes: [note] }])
   expect(planSave(options, true)).toMatchObject([{ key: undefined, notes: [note] }])
 })

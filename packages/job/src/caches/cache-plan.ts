@@ -83,7 +83,7 @@ function allows({ policy }: JobCache, what: 'pull' | 'push', { expand }: CachePl
 }
 
 function unknownPolicy({ policy }: JobCache, key: string, { expand }: CachePlanOptions): CacheNote {
-  return warning(`unknown cache policy ${expand(policy)} for ${key}: the cache is left out`)
+  return warning(`unknown cache policy ${expand(policy)} for ${key}: the cache is skipped`)
 }
 
 /** Says in `notes` what became of it. Undefined: it is none. */

@@ -23,5 +23,5 @@ export async function localCommand({ environment, ...transfer }: LocalCommand, o
   })
   if ('exitCode' in end && [0, otherStatus].includes(end.exitCode)) return end.exitCode
   const how = 'exitCode' in end ? `exit status ${end.exitCode}` : `signal ${end.signal}`
-  throw new CacheError('failed', `${complaint.trim() || 'the machine gives no reason'} (${how})`)
+  throw new CacheError('failed', `${complaint.trim() || 'the instance gave no reason'} (${how})`)
 }

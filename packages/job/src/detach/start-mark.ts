@@ -47,7 +47,7 @@ export class StartMark {
       const noise = seen.subarray(0, start)
       return { noise, kind: word as StartKind, told, rest: seen.subarray(end + 1) }
     }
-    if (seen.length > maxNoiseBytes) throw new RangeError('the login prints without end before a command begins')
+    if (seen.length > maxNoiseBytes) throw new RangeError('the login prints without end before a command starts')
     return undefined
   }
 

@@ -39,7 +39,7 @@ exec git -c core.fsmonitor=false -c safe.directory='*' ls-files -o -z`
  */
 export function packCommand(projectDir: string, alone = false): string {
   return `${enter(projectDir)}
-command -v tar >/dev/null 2>&1 || { echo 'tar was not found on the machine' >&2; exit 127; }
+command -v tar >/dev/null 2>&1 || { echo 'tar was not found on the instance' >&2; exit 127; }
 case $(tar --version 2>&1) in
 *GNU*) exec tar --format=gnu --no-recursion --hard-dereference --null -cf - -T - ;;
 *) exec xargs -0${alone ? ' -n 1' : ''} tar --no-recursion -cf - ;;

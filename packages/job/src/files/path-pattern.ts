@@ -96,7 +96,7 @@ function literalName(segment: Segment): string | undefined {
 
 /** All that a text with `{…}` means, each without. Nothing is joined before it is known that it is not too much. */
 function expandBraces(text: string, level = 0): string[] {
-  if (level > deepest) throw new PathPatternError(`a { in more than ${deepest} others`)
+  if (level > deepest) throw new PathPatternError(`{ nested more than ${deepest} deep`)
   let results = ['']
   let depth = 0
   let copied = 0
@@ -124,7 +124,7 @@ function expandBraces(text: string, level = 0): string[] {
       copied = at + 1
     }
   }
-  if (depth > 0) throw new PathPatternError('a { without its }')
+  if (depth > 0) throw new PathPatternError('{ without }')
   return products(results, [text.slice(copied)])
 }
 
@@ -148,7 +148,7 @@ function classEnd(text: string, at: number): number {
       return end
     } else if (text[end] === '/') break
   }
-  throw new PathPatternError('a [ without its ]')
+  throw new PathPatternError('[ without ]')
 }
 
 function parseSegments(text: string): Segment[] {
@@ -175,7 +175,7 @@ function parseSegments(text: string): Segment[] {
       tokens.push(parseClass(text.slice(at + 1, end)))
       at = end
     } else if (character === '\\') {
-      if (at + 1 === text.length) throw new PathPatternError('a \\ before nothing')
+      if (at + 1 === text.length) throw new PathPatternError('\\ at the end')
       const escaped = String.fromCodePoint(text.codePointAt(++at)!)
       tokens.push({ kind: 'character', character: escaped })
       at += escaped.length - 1

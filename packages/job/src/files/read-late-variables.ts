@@ -29,12 +29,14 @@ export class LateVariablesReader {
 
   async #left({ environment, log, signal }: FileStageWork): Promise<string> {
     const chunks: Buffer[] = []
-    const what = 'reading what was left in GITLAB_ENV'
+    const what = 'reading the variables in GITLAB_ENV'
     const command = readCommand(this.#plan.jobEnvFile, maxBytes + 1)
     for await (const chunk of received({ environment, what, command, signal })) chunks.push(chunk)
     const left = Buffer.concat(chunks)
     if (left.length <= maxBytes) return left.toString()
-    await log.warning(`GITLAB_ENV holds more than ${maxBytes} bytes: artifacts and caches do not see its variables`)
+    await log.warning(
+      `GITLAB_ENV holds more than ${maxBytes} bytes: its variables are ignored for artifacts and caches`,
+    )
     return ''
   }
 }

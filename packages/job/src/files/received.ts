@@ -13,7 +13,7 @@ export class TransferError extends Error {
 
   constructor(what: string, end: ScriptEnd, complaint: string) {
     const how = 'exitCode' in end ? `exit status ${end.exitCode}` : `signal ${end.signal}`
-    super(`${what} failed on the machine (${how}): ${complaint.trim() || 'it gives no reason'}`)
+    super(`${what} failed on the instance (${how}): ${complaint.trim() || 'no reason given'}`)
     this.end = end
   }
 }

@@ -107,7 +107,7 @@ export class SelectedFiles {
     if (type === undefined) return this.#remark(`File ignored: ${path.toString()}`)
     if (type === 'symlink' && outwardLinks === 'leave out' && leadsOut(path.toString(), target.toString()))
       return this.#remark(
-        `${path.toString()}: the symbolic link leads out of the project, to ${target.toString()}; it is left out`,
+        `${path.toString()}: the symbolic link leads out of the project, to ${target.toString()}; skipped`,
       )
     yield { path, type, mode: mode & 0o7777, mtime: Math.floor(mtime), size, target, bytes }
   }

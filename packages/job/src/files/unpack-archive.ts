@@ -51,9 +51,7 @@ async function send(
   })
   if ('exitCode' in end && end.exitCode === 0) return
   const how = 'exitCode' in end ? `exit status ${end.exitCode}` : `signal ${end.signal}`
-  throw new UnpackError(
-    `the machine could not unpack the archive (${how}): ${complaint.trim() || 'it gives no reason'}`,
-  )
+  throw new UnpackError(`the instance could not unpack the archive (${how}): ${complaint.trim() || 'no reason given'}`)
 }
 
 /**
@@ -63,7 +61,7 @@ async function send(
  */
 export function unpackCommand(directory: string, opens = false): string {
   const there = quote(directory.replace(`${loginDirectory}/`, './'))
-  return `command -v tar >/dev/null 2>&1 || { echo 'tar was not found on the machine' >&2; exit 127; }
+  return `command -v tar >/dev/null 2>&1 || { echo 'tar was not found on the instance' >&2; exit 127; }
 cd ${there} || exit
 while IFS= read -r d && [ -n "$d" ]; do
 if [ -L "$d" ]; then rm -f "$d" || exit

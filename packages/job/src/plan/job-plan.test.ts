@@ -38,8 +38,8 @@ test('time limits are Go durations; what is none is said and ignored', () => {
     scriptTimeoutMs: undefined,
     afterScriptTimeoutMs: 300_000,
     warnings: [
-      'RUNNER_SCRIPT_TIMEOUT: expected a duration such as 1h30m, got "soon"; it is ignored',
-      'RUNNER_AFTER_SCRIPT_TIMEOUT: expected a duration such as 1h30m, got "5"; it is ignored',
+      'RUNNER_SCRIPT_TIMEOUT: expected a duration such as 1h30m, got "soon"; ignored',
+      'RUNNER_AFTER_SCRIPT_TIMEOUT: expected a duration such as 1h30m, got "5"; ignored',
     ],
   })
 })

@@ -301,7 +301,7 @@ export class JobPlan implements PlannedJob {
     if (timeoutMs === undefined) {
       return {
         timeoutMs: byDefaultMs,
-        warnings: [`${key}: expected a duration such as 1h30m, got ${JSON.stringify(setting)}; it is ignored`],
+        warnings: [`${key}: expected a duration such as 1h30m, got ${JSON.stringify(setting)}; ignored`],
       }
     }
     return { timeoutMs: timeoutMs === 0 ? undefined : timeoutMs, warnings: [] }
@@ -311,7 +311,7 @@ export class JobPlan implements PlannedJob {
 const debugTraceRefusal = 'CI_DEBUG_TRACE is ignored: this runner does not allow it (debug_trace_disabled)'
 
 const debugTraceWarning =
-  'CI_DEBUG_TRACE is on: commands are shown with the values of variables, of which only the masked ones are hidden. Turn it off where people may read this log who must not'
+  'CI_DEBUG_TRACE is on: commands are shown with the values of variables, and only masked ones are hidden. Turn it off if people who must not see them can read this log'
 
 const sourcesNotes: Readonly<Record<GitStrategy, readonly string[]>> = {
   none: ['Skipping Git repository setup', 'Skipping Git checkout', 'Skipping Git submodules setup'],

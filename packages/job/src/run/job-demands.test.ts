@@ -4,7 +4,7 @@ import { checkDemands } from './job-demands.ts'
 
 test('what a job can do without is said, what it cannot do without fails it', () => {
   expect(checkDemands(payload({ overrides: { unsupported: ['image', 'services'] } }), [])).toEqual([
-    'image is ignored: the job runs on the machine itself',
+    'image is ignored: the job runs on the instance itself',
     'services are ignored: this runner starts none',
   ])
   const job = payload({ overrides: { unsupported: ['image', 'services'] } })
@@ -25,7 +25,7 @@ test('a NUL byte is refused wherever it is, with all its places', () => {
   expect(() => checkDemands(job, [{ key: 'E', value: 'a\0' }])).toThrow(
     expect.objectContaining({
       code: 'invalid_job',
-      message: 'no shell can take a NUL byte: script, line 2; variable "E"; variable "V"',
+      message: 'a shell cannot handle a NUL byte: script, line 2; variable "E"; variable "V"',
     }),
   )
   expect(checkDemands(payload(), [])).toEqual([])

@@ -4,7 +4,7 @@ import type { EnvironmentVariable } from '../variables/job-variables.ts'
 
 /** What a job may ask for and run without: it is told so in its trace. Everything else that is unsupported fails it. */
 const dispensable: Readonly<Record<string, string>> = {
-  image: 'image is ignored: the job runs on the machine itself',
+  image: 'image is ignored: the job runs on the instance itself',
   services: 'services are ignored: this runner starts none',
 }
 
@@ -45,6 +45,10 @@ export function checkDemands(
       .map(({ key }) => `variable ${JSON.stringify(key)}`),
   ]
   if (nul.length > 0)
-    throw new JobError('invalid_job', 'runner_configuration_error', `no shell can take a NUL byte: ${nul.join('; ')}`)
+    throw new JobError(
+      'invalid_job',
+      'runner_configuration_error',
+      `a shell cannot handle a NUL byte: ${nul.join('; ')}`,
+    )
   return unsupported.flatMap((part) => dispensable[part] ?? [])
 }

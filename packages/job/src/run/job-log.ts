@@ -269,7 +269,7 @@ export class JobLog {
   }
 }
 
-const cutNotice = "the login or the runner prints more than is kept of it beside the job's output: the rest is left out"
+const cutNotice = "the login or the runner printed more than is kept besides the job's output: the rest is dropped"
 
 function shortened(text: string): string {
   return text.length <= longestLine ? text : `${text.slice(0, longestLine)}… (${text.length} characters)`

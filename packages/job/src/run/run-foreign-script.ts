@@ -57,7 +57,7 @@ export async function runForeignScript(
   if ('exitCode' in end && shellFailures.includes(end.exitCode))
     throw new EnvironmentError(
       'failed',
-      `the machine's shell could not run the script: it ended with exit status ${end.exitCode}`,
+      `the instance's shell could not run the script: it ended with exit status ${end.exitCode}`,
     )
   return statusOf(end)
 }

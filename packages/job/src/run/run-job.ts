@@ -178,10 +178,10 @@ class JobRun {
       let why: string
       if (isUntouched && places < placesLimit) {
         places++
-        why = 'Nothing of the job has begun: taking another place.'
+        why = 'Nothing of the job has started: moving to another slot.'
       } else if (isGone && tries < sections.count) {
         tries++
-        why = `Beginning anew in another place, attempt ${tries} of ${sections.count} (${sectionAttemptsKey}).`
+        why = `Starting again on another slot, attempt ${tries} of ${sections.count} (${sectionAttemptsKey}).`
       } else return failure
       this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
       this.#record.forget()
@@ -193,7 +193,7 @@ class JobRun {
   #begin(): void {
     if (this.#options.resume !== undefined) {
       this.#log.endReplay()
-      this.#log.line('The runner was started again. Nothing of the job had begun.')
+      this.#log.line('The runner was restarted. Nothing of the job had started.')
     }
     this.#keepWhatIsSaid()
   }
@@ -345,7 +345,7 @@ class JobRun {
     })
     if (!isComplete)
       this.#log.warning(
-        `files of the job may be left on the machine: ${failure?.message ?? 'the clean-up did not finish'}`,
+        `files of the job may be left on the instance: ${failure?.message ?? 'the clean-up did not finish'}`,
       )
     stop.dispose()
   }

@@ -110,7 +110,7 @@ export class ScriptProgress {
       return new JobError(
         'shell_missing',
         'runner_system_failure',
-        `the machine's shell could not run the job: it ended with ${describe(end)}`,
+        `the instance's shell could not run the job: it ended with ${describe(end)}`,
       )
     }
     const unwritable = this.#unwritable()
@@ -120,7 +120,7 @@ export class ScriptProgress {
       return new JobError(
         'git_missing',
         'runner_system_failure',
-        'git was not found on the machine, and the job needs its sources (GIT_STRATEGY: none does without)',
+        'git was not found on the instance, and the job needs its sources (not with GIT_STRATEGY: none)',
       )
     }
     if (stage === 'get_sources') {

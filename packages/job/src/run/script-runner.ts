@@ -117,7 +117,7 @@ export class ScriptRunner {
     const cause = failure?.cause
     if (cause instanceof EnvironmentError && unfit.includes(cause.code)) environment.condemn?.(cause.message)
     if (progress.isUnkept)
-      environment.condemn?.('a job changed start-up files of its login, and they could not be put back')
+      environment.condemn?.('a job changed start-up files of its login, and they could not be restored')
     if (past?.end !== undefined) {
       failure = past.end.failure && pastError(past.end.failure)
     } else {
@@ -163,7 +163,7 @@ export class ScriptRunner {
     try {
       await environment.killAll()
     } catch (error) {
-      this.#options.log.warning(`processes of the job may be left on the machine: ${asJobError(error).message}`)
+      this.#options.log.warning(`processes of the job may be left on the instance: ${asJobError(error).message}`)
     }
   }
 }

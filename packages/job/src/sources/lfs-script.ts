@@ -14,7 +14,7 @@ export const lfsScript: string = [
   // Not the repository's hooks, which are for pushing.
   'git lfs install --local --skip-repo >/dev/null && git lfs pull',
   'else',
-  say('git-lfs was not found on the machine: files that LFS keeps are left as pointers'),
+  say('git-lfs was not found on the instance: LFS files are left as pointers'),
   'fi',
   'fi',
 ].join('\n')

@@ -55,13 +55,14 @@ class Reader {
       }
       if (ends?.includes(character)) return result
       result += this.#next(character, ends ?? '', isPattern)
-      if (result.length > longestResult) throw new ShellExpandError(`more than ${longestResult} characters come of it`)
+      if (result.length > longestResult)
+        throw new ShellExpandError(`the result is longer than ${longestResult} characters`)
     }
   }
 
   #next(character: string, ends: string, isPattern: boolean): string {
     this.#at++
-    if (character === '`') throw new ShellExpandError('commands are not run here')
+    if (character === '`') throw new ShellExpandError('command substitution is not supported')
     if (character === '$') return this.#reference()
     if (character !== '\\') return character
     const escaped = this.#text[this.#at] ?? ''
@@ -77,7 +78,7 @@ class Reader {
   /** Behind a `$`. */
   #reference(): string {
     const character = this.#text[this.#at] ?? ''
-    if (character === '(') throw new ShellExpandError('commands are not run here, nor is anything computed')
+    if (character === '(') throw new ShellExpandError('command substitution and arithmetic are not supported')
     if (character === '{') {
       this.#at++
       return this.#braces()
@@ -93,7 +94,7 @@ class Reader {
 
   /** Behind `${`. */
   #braces(): string {
-    if (++this.#depth > deepest) throw new ShellExpandError(`"\${" stands in more than ${deepest} others`)
+    if (++this.#depth > deepest) throw new ShellExpandError(`"\${" is nested more than ${deepest} deep`)
     const isLength = this.#text[this.#at] === '#' && this.#text[this.#at + 1] !== '}'
     if (isLength) this.#at++
     const name = this.#match(namePattern)
@@ -102,7 +103,7 @@ class Reader {
     const operator = isLength ? '' : this.#match(operatorPattern)
     const result = isLength ? String(this.#characters(value).length) : this.#operate(name, value, operator)
     if (this.#at >= this.#text.length) throw unclosed()
-    if (this.#text[this.#at] !== '}') throw new ShellExpandError(`"\${${name}" goes on in a way that is not known here`)
+    if (this.#text[this.#at] !== '}') throw new ShellExpandError(`"\${${name}" continues in an unsupported way`)
     this.#at++
     this.#depth--
     return result
@@ -151,7 +152,7 @@ class Reader {
       case ':':
         return this.#part(this.#characters(value))
       default:
-        throw new ShellExpandError('nothing is assigned here')
+        throw new ShellExpandError('assignment is not supported')
     }
   }
 

@@ -47,14 +47,14 @@ export class ShellPattern {
         at += length
         if (!isAll) return result + characters.slice(at).join('')
       }
-      if (result.length > longest) throw new ShellExpandError(`more than ${longest} characters come of it`)
+      if (result.length > longest) throw new ShellExpandError(`the result is longer than ${longest} characters`)
     }
     return result
   }
 
   #characters(value: string): readonly string[] {
     if (value.length > longestValue)
-      throw new ShellExpandError(`a pattern is not looked for in more than ${longestValue} characters`)
+      throw new ShellExpandError(`patterns are not matched in more than ${longestValue} characters`)
     this.#effort.spend(value.length)
     return Array.from(value)
   }
@@ -86,7 +86,7 @@ function partsOf(text: string): PatternPart[] {
   const characters = Array.from(text)
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at]!
-    if (character === '[') throw new ShellExpandError('patterns have no "[" here')
+    if (character === '[') throw new ShellExpandError('"[" in patterns is not supported')
     if (character === '*' || character === '?') parts.push(character)
     else if (character === '\\' && at + 1 < characters.length) parts.push({ literal: characters[++at]! })
     else parts.push({ literal: character })

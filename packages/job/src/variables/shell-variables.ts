@@ -55,11 +55,11 @@ export function shellVariables(variables: Iterable<ResolvedVariable>): ShellVari
     .sort((a, b) => a.bytes - b.bytes)
   for (const { variable, bytes } of bySize) {
     if (!namePattern.test(variable.key)) {
-      warnings.push(`variable ${JSON.stringify(variable.key)} is left out: its name is not one that a shell can have`)
+      warnings.push(`variable ${JSON.stringify(variable.key)} is ignored: its name is not valid in a shell`)
       continue
     }
     if (untouchable.has(variable.key)) {
-      warnings.push(`variable ${variable.key} is left out: shells use that name themselves`)
+      warnings.push(`variable ${variable.key} is ignored: shells use that name themselves`)
       continue
     }
     if (variable.file) files.push(variable)

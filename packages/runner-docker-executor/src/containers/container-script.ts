@@ -86,7 +86,7 @@ export class ContainerScript {
         const end = this.#mayRun ? await this.#goOn(engine) : await this.#start(engine)
         if (end !== 'not started') return end
         if (resumed?.mayStart?.() === false)
-          throw new EnvironmentError('failed', 'a script is not started any more: its job is to stop')
+          throw new EnvironmentError('failed', 'the script is not started: its job is stopping')
         if (resumed?.untilBytes !== undefined)
           throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
         this.#mayRun = false
@@ -254,7 +254,7 @@ export class ContainerScript {
     this.#lostAt = undefined
     logger.info(
       { place: description, outage_seconds: loggedSeconds(outageMs) },
-      'a job goes on after its connection was lost',
+      'a job continues after its connection was lost',
     )
   }
 

@@ -27,7 +27,7 @@ test('a job whose number another one has is given up, and its instance is remove
   const options = { concurrentId: taken, reconnectGraceMs: 60_000, place: () => 'never' }
   await expect(left.resume(acquisition, options)).rejects.toMatchObject({
     code: 'failed',
-    message: 'the job cannot go on on instance m-1: another job has its build directory',
+    message: 'the job cannot continue on instance m-1: another job uses its build directory',
   })
   await rig.rig.clock.advance(10_000)
   expect(rig.rig.group.ids).toEqual([])
@@ -45,7 +45,7 @@ test('a job whose instance stays out of reach is given up after its grace, and n
   await clock.advance(59_999)
   expect(rig.rig.scaler.status().tasks).toMatchObject({ acquired: 1 })
   await clock.advance(1)
-  expect(await resumed).toBe('the job cannot go on on instance m-1: it could not be reached within 60 s')
+  expect(await resumed).toBe('the job cannot continue on instance m-1: it could not be reached within 60 s')
   expect(rig.rig.scaler.status().tasks).toMatchObject({ acquired: 0 })
   expect(concurrentIds.take()).toBe(1)
 })

@@ -42,7 +42,7 @@ export class LeftPlaces {
   ): Promise<Place> {
     const { concurrentIds, clock } = this.#options
     if (!this.#held.delete(concurrentId) && !concurrentIds.claim(concurrentId))
-      return await this.giveUp(acquisition, 'another job has its build directory')
+      return await this.giveUp(acquisition, 'another job uses its build directory')
     const unreachable = (): Error => new Error(`it could not be reached within ${reconnectGraceMs / 1000} s`)
     try {
       using limit = deadline(clock, reconnectGraceMs, unreachable)
@@ -57,9 +57,9 @@ export class LeftPlaces {
    * on, in its build directory: no other job gets the number.
    */
   async giveUp(acquisition: Acquisition, why: string, cause?: unknown): Promise<never> {
-    acquisition.condemn(`a job that was left on it could not be taken over: ${why}`)
+    acquisition.condemn(`a job left on it could not be resumed: ${why}`)
     await acquisition[Symbol.asyncDispose]()
-    throw new EnvironmentError('failed', `the job cannot go on on instance ${acquisition.instanceId}: ${why}`, {
+    throw new EnvironmentError('failed', `the job cannot continue on instance ${acquisition.instanceId}: ${why}`, {
       cause,
     })
   }

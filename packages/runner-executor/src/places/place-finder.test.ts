@@ -38,7 +38,7 @@ describe('a place', () => {
     const search = await rig.search()
     await rig.rig.clock.advance(79_000)
     expect(search.linesAt).toEqual([50, 30_050, 60_050])
-    expect(search.lines[0]).toMatch(/^Waiting for a slot for .*, number 1 in the queue; 1 instance is being made/)
+    expect(search.lines[0]).toMatch(/^Waiting for a slot for .*, number 1 in the queue; 1 instance is starting/)
     await rig.rig.clock.advance(600_000)
     expect(search.place).toBeDefined()
     expect(search.lines).toHaveLength(3)
@@ -53,8 +53,8 @@ describe('a place', () => {
     expect(search.linesAt).toEqual([50, 30_050, at, again])
     expect(at).toBeGreaterThanOrEqual(40_000)
     expect(again).toBe(at + 30_000)
-    expect(search.lines[2]).toContain('what was promised did not come and was planned anew')
-    expect(search.lines[1]).not.toContain('planned anew')
+    expect(search.lines[2]).toContain('the promised slot did not become available and was planned again')
+    expect(search.lines[1]).not.toContain('planned again')
   })
 })
 
@@ -96,7 +96,7 @@ describe('a machine that cannot be reached', () => {
     await rig.rig.clock.advance(40_000)
     expect(instanceOf(search)).toBe('m-2')
     expect(search.lines[0]).toBe(
-      `Instance ${dead} cannot be used: instance ${dead} does not answer. Taking another one.`,
+      `Instance ${dead} cannot be used: instance ${dead} does not answer. Moving to another one.`,
     )
     await rig.rig.clock.advance(40_000)
     expect(rig.rig.group.ids).toEqual(['m-2'])
@@ -126,7 +126,7 @@ describe('a machine that cannot be reached', () => {
       failing: 'instance m-1: no connection within 30 s',
     })
     expect(search.lines[0]).toBe(
-      'Instance m-1 cannot be used: instance m-1: no connection within 30 s. Taking another one.',
+      'Instance m-1 cannot be used: instance m-1: no connection within 30 s. Moving to another one.',
     )
     // Has answered a check again, but not three.
     await clock.advance(25_000)
@@ -146,7 +146,7 @@ describe('a machine that cannot be reached', () => {
     const search = await rig.search()
     await clock.advance(10_000)
     expect(search.lines[0]).toBe(
-      'Instance m-2 cannot be used: instance m-2: no connection within 10 s. Taking another one.',
+      'Instance m-2 cannot be used: instance m-2: no connection within 10 s. Moving to another one.',
     )
   })
 
@@ -212,7 +212,7 @@ describe('the time to get a place', () => {
     await rig.rig.clock.advance(1_000)
     expect(search.error).toMatchObject({ name: 'EnvironmentError', code: 'failed' })
     expect((search.error as Error).message).toMatch(
-      /^no place for the job within 2m0s: waiting for a slot for 2 min.*1 instance is being made/,
+      /^no slot for the job within 2m0s: waiting for a slot for 2 min.*1 instance is starting/,
     )
     expect(rig.rig.scaler.snapshot().demand).toMatchObject({ acquired: 0, waiting: 0 })
   })
@@ -265,8 +265,10 @@ describe('the time to get a place', () => {
     await clock.advance(49_999)
     expect(givenBack).toBe(2)
     await clock.advance(1)
-    expect(await failure).toBe('no place for the job within 50s: instance i-3 does not answer')
-    expect(lines).toEqual([1, 2].map((number) => `Instance i-${number} cannot be used: no answer. Taking another one.`))
+    expect(await failure).toBe('no slot for the job within 50s: instance i-3 does not respond')
+    expect(lines).toEqual(
+      [1, 2].map((number) => `Instance i-${number} cannot be used: no answer. Moving to another one.`),
+    )
     expect([givenBack, clock.pendingTimers]).toEqual([3, 0])
     expect(asked).toEqual([{ priority: 5 }, { priority: 5 }])
   })

@@ -94,7 +94,7 @@ export class PlaceFinder {
       clock,
       limitMs: acquireTimeoutMs,
       timedOut: () =>
-        new EnvironmentError('failed', `no place for the job within ${formatGoDuration(acquireTimeoutMs)}: ${why()}`),
+        new EnvironmentError('failed', `no slot for the job within ${formatGoDuration(acquireTimeoutMs)}: ${why()}`),
       parent: signal,
     })
     const wait: Wait = (explain) => {
@@ -110,7 +110,7 @@ export class PlaceFinder {
     for (; ; next = await this.#reserve(priority, wait, budget.signal)) {
       const acquisition = await this.#acquire(next, { label, labelOnly, content }, wait, budget.signal)
       const { instanceId } = acquisition
-      why = () => `instance ${instanceId} does not answer`
+      why = () => `instance ${instanceId} does not respond`
       budget.start()
       try {
         const connection = await this.#connect(acquisition, budget.signal)
@@ -137,7 +137,7 @@ export class PlaceFinder {
           throw new EnvironmentError('failed', `instance ${instanceId} cannot be used: ${messageOf(error)}`, {
             cause: error,
           })
-        report(`Instance ${instanceId} cannot be used: ${messageOf(error)}. Taking another one.`)
+        report(`Instance ${instanceId} cannot be used: ${messageOf(error)}. Moving to another one.`)
         if (verdict === 'later') await this.#pause(error, budget.signal)
       }
     }

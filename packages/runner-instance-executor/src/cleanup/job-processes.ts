@@ -56,7 +56,7 @@ export class JobProcesses {
     const { acquisition, killGraceMs, clock } = this.#options
     const limitMs = killGraceMs + killLimitMs + killAnswerMs
     const timedOut = (): Error =>
-      new ConnectionError('unreachable', `no answer to the kill script within ${limitMs} ms`)
+      new ConnectionError('unreachable', `the kill script did not respond within ${limitMs} ms`)
     let answer: string
     try {
       using limit = deadline(clock, limitMs, timedOut, acquisition.signal)
@@ -76,8 +76,9 @@ export class JobProcesses {
    */
   async sweep(): Promise<boolean> {
     const { acquisition, connection, killGraceMs, clock, logger } = this.#options
-    this.abandon('it was given back while it ran')
-    const timedOut = (): Error => new ConnectionError('unreachable', `nothing could be ended within ${sweepMs} ms`)
+    this.abandon('its slot was released while it ran')
+    const timedOut = (): Error =>
+      new ConnectionError('unreachable', `the processes could not be ended within ${sweepMs} ms`)
     try {
       using limit = deadline(clock, sweepMs, timedOut, acquisition.signal)
       await connection.replace(limit.signal)

@@ -58,7 +58,7 @@ export async function sweepSlots(
       if (!claims.mayEnd(slot)) continue
       logger.warn(
         { instance: instanceId, slot: slot.slot, marker: slot.marker },
-        'ending what an earlier job left on an instance',
+        'ending processes that an earlier job left on an instance',
       )
       await endJob(connection, slot, options, signal)
     }
@@ -84,7 +84,7 @@ async function endJob(
     signal,
   })
   if (answer !== 'clean')
-    throw new Error(`processes of an earlier job live on in slot ${slot} (${answer || 'no answer'})`)
+    throw new Error(`processes of an earlier job are still running in slot ${slot} (${answer || 'no answer'})`)
 }
 
 /** Undefined where the machine gives no such report, as one without a POSIX shell. */

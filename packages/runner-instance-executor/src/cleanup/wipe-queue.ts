@@ -77,7 +77,7 @@ export class WipeQueue {
       // day later.
       logger.debug(
         { instance: instanceId, jobs: scripts.length, err: error },
-        'output of jobs that are over may be left on an instance',
+        'output of finished jobs may be left on an instance',
       )
     }
   }

@@ -8,6 +8,6 @@ test('an answer without end is refused', () => {
   expect(answer.text).toBe('clean\n')
   expect(() => {
     for (;;) answer.take(Buffer.alloc(1000, 'x'))
-  }).toThrow('the instance answered more than')
+  }).toThrow('the instance returned more than')
   expect(answer.text.length).toBeLessThanOrEqual(16_384)
 })

@@ -20,7 +20,7 @@ export class Answer {
   /** A sink. Thrown: an `Error` once there are more bytes than allowed, 16 KiB by default. */
   readonly take = (chunk: Buffer): void => {
     if (this.#text.length + chunk.length > this.#maxBytes)
-      throw new Error(`the instance answered more than ${this.#maxBytes} bytes`)
+      throw new Error(`the instance returned more than ${this.#maxBytes} bytes`)
     this.#text += chunk.toString('latin1')
   }
 }

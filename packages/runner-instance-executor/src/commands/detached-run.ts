@@ -66,7 +66,7 @@ export interface DetachedRunOptions extends Pick<DetachOptions, 'reconnectGraceM
  * just have met another's end or begin.
  */
 const pausesMs = [0, 1000, 3000]
-const unclear = 'a script could not be started there, and it is not known why'
+const unclear = 'a script could not be started there for an unknown reason'
 
 /** Why a script does not run: `unwritable` with what the machine told. */
 type NotStarted = 'taken' | 'gone' | 'absent' | 'torn' | { readonly unwritable: string }
@@ -106,7 +106,7 @@ export class DetachedRun {
           throw new EnvironmentError('failed', 'the output of an earlier script of the job is gone')
         // Its end may have been told, and what it left removed, by a process that could not keep that.
         if (end === 'absent' && resumed?.mayStart?.() === false)
-          throw new EnvironmentError('failed', 'a script is not started any more: its job is to stop')
+          throw new EnvironmentError('failed', 'the script is not started: its job is stopping')
         await this.#pause(end)
         follows = end === 'taken' || end === 'torn'
       } catch (error) {
@@ -210,7 +210,7 @@ export class DetachedRun {
     if (kind === 'taken') return 'taken'
     if (kind === 'unwritable') return { unwritable: told }
     if (kind === 'occupied') {
-      const message = `${description}: something of another job (${told}) may be alive there`
+      const message = `${description}: processes of another job (${told}) may be running there`
       throw new EnvironmentError('occupied', message, { isUntouched: script.index === 0 })
     }
     if (kind === 'gone') {
@@ -254,7 +254,9 @@ export class DetachedRun {
     const { nonce, stderr } = this.#run
     const [exitStatus, sweep, uptime = ''] = status.split(' ')
     await stderr(
-      Buffer.from('\n\x1b[33;1mOutput was lost: more than the machine keeps while it is out of reach.\x1b[0;m\n'),
+      Buffer.from(
+        '\n\x1b[33;1mOutput was lost: the instance keeps only a limited amount while it is unreachable.\x1b[0;m\n',
+      ),
     )
     await this.#take(Buffer.from(`\x1e${nonce} end ${exitStatus} ${uptime}\x1e\x1e${nonce} ${sweep}\x1e`))
     return { exitCode: 0 }

@@ -79,7 +79,7 @@ export async function followCommand(connection: Connection, run: FollowRun): Pro
   })
   try {
     const over = execution.closed.then((): FollowEnd => {
-      throw new Error(`what follows the script ended by itself: ${errors.trim()}`)
+      throw new Error(`the program that follows the script ended on its own: ${errors.trim()}`)
     })
     return await Promise.race([ended, over])
   } finally {

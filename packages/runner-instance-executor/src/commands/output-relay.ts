@@ -95,7 +95,7 @@ export class OutputRelay {
         signal: opening.signal,
       })
       const over = execution.closed.then((): never => {
-        throw new Error('what passes the output of scripts on has ended')
+        throw new Error('the program that relays the output of scripts has ended')
       })
       over.catch(() => {})
       const { kind, told } = await Promise.race([started, over])

@@ -6,7 +6,7 @@ export class UnwritableError extends Error {
   readonly told: string
 
   constructor(told: string) {
-    super('nothing can be written on the machine')
+    super('nothing can be written on the instance')
     this.told = told
   }
 }

@@ -159,7 +159,7 @@ export class LoginGuard {
     // While another job is at work, what has changed may be its own: the last one has it put back.
     const compares = trust === 'all' && login.first !== undefined && login.active.size === 0
     if (place.connection.ended !== undefined || (!compares && over === undefined)) return
-    using limit = deadline(clock, tidyMs, () => new Error(`no answer within ${tidyMs / 1000} s`))
+    using limit = deadline(clock, tidyMs, () => new Error(`no response within ${tidyMs / 1000} s`))
     try {
       const report = await this.#run(place, { over }, limit.signal)
       if (!compares) return
@@ -173,7 +173,7 @@ export class LoginGuard {
       // The next job of another project has it removed, and put back.
       logger.debug(
         { instance: place.instanceId, err: error },
-        'what a job left in the login of an instance may be there still',
+        'files that a job left in the login of an instance may still be there',
       )
     }
   }
@@ -188,7 +188,7 @@ export class LoginGuard {
     if (changes.length === 0) return undefined
     this.#options.logger.warn(
       { instance: place.instanceId, changed: changes.map(({ part }) => part).slice(0, 20) },
-      'an earlier job changed files that programs of the next one would read: they are put back',
+      'an earlier job changed files that programs of the next one would read: they are restored',
     )
     const report = await this.#run(place, { restores: changes }, signal)
     const wanted = new Set(changes.map(({ part }) => part))
@@ -235,7 +235,7 @@ export class LoginGuard {
       if (isConnectionError(error) || signal.aborted) throw error
       this.#options.logger.warn(
         { instance: tenant.instanceId, err: error },
-        'what the login of an instance is like is not known: it serves one project only',
+        'the state of the login of an instance is unknown: the instance serves one project only',
       )
     }
   }
@@ -249,7 +249,7 @@ export class LoginGuard {
   async #separate(login: Login, tenant: Tenant, isOther: boolean, signal: AbortSignal): Promise<string | undefined> {
     const { logger } = this.#options
     const { first } = login
-    if (first === undefined) return 'what its login was like before its first job is not known'
+    if (first === undefined) return 'the state of its login before its first job is unknown'
     const isAlone = login.active.size === 0
     const home = { marker: tenant.marker, names: first.names, isAlone }
     const ends = isOther && isAlone ? { ends: { spared: first.processes, boot: first.boot } } : {}
@@ -260,16 +260,16 @@ export class LoginGuard {
       if (changes.length > 0) {
         logger.warn(
           { instance: tenant.instanceId, changed: changes.map(({ part }) => part).slice(0, 20) },
-          'an earlier job changed files that programs of the next one would read: they are put back',
+          'an earlier job changed files that programs of the next one would read: they are restored',
         )
         report = await this.#run(tenant, { ...ends, restores: changes, home }, signal)
         changes = loginChanges(first, report)
       }
       if (changes.length > 0) return cannotBePutBack(changes)
-      return report.hasHome ? undefined : 'no home could be made for the job'
+      return report.hasHome ? undefined : 'no home directory could be created for the job'
     } catch (error) {
       if (isConnectionError(error) || signal.aborted) throw error
-      return `its login could not be looked at: ${error instanceof Error ? error.message : String(error)}`
+      return `its login could not be inspected: ${error instanceof Error ? error.message : String(error)}`
     }
   }
 
@@ -292,7 +292,7 @@ export class LoginGuard {
       signal: limit.signal,
     })
     const report = readLoginReport(answer.text, nonce)
-    if (report === undefined) throw new Error('it has no POSIX shell that reports')
+    if (report === undefined) throw new Error('it has no POSIX shell that responds')
     return report
   }
 
@@ -315,7 +315,7 @@ const startsItself = ({ part }: LoginChange): boolean => startsPrograms(part)
 
 function cannotBePutBack(changes: readonly LoginChange[]): string {
   const parts = changes.map(({ part }) => part).slice(0, 5)
-  return `an earlier job changed what cannot be put back (${parts.join(', ')})`
+  return `an earlier job changed what cannot be restored (${parts.join(', ')})`
 }
 
 function fromMemory(known: KnownLogin | undefined): Login {

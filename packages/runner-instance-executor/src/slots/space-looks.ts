@@ -36,7 +36,7 @@ export class SpaceLooks {
     this.#hasWarned = true
     logger.warn(
       { instance: instanceId },
-      'what df says of free space is not understood: jobs run without a look at min_free_space',
+      'the output of df is not understood: jobs run without checking min_free_space',
     )
   }
 }

@@ -132,7 +132,7 @@ export class S3CacheStore implements CacheStore {
       } catch (cause) {
         signal.throwIfAborted()
         if (typeof etag !== 'string' || ++breaks > maxBreaks)
-          throw new CacheError('unreachable', 'the download broke off', { cause })
+          throw new CacheError('unreachable', 'the download was interrupted', { cause })
         const from = { range: `bytes=${at}-`, 'if-match': etag }
         piece = (await this.#bucket.send({ method: 'GET', name, headers: from }, [206], signal)).body
       }
@@ -155,7 +155,7 @@ export class S3CacheStore implements CacheStore {
       signal,
     )
     const uploadId = elementOf(await body.text(), 'UploadId')
-    if (uploadId === undefined) throw new CacheError('refused', 'the store did not begin an upload in parts')
+    if (uploadId === undefined) throw new CacheError('refused', 'the store did not start a multipart upload')
     return { name: object.name, uploadId, etags: [] }
   }
 
@@ -178,7 +178,7 @@ export class S3CacheStore implements CacheStore {
     )
     // It may say so after it has begun to answer.
     const code = elementOf(await answer.body.text(), 'Code')
-    if (code !== undefined) throw new CacheError('failed', `the store could not put the archive together: ${code}`)
+    if (code !== undefined) throw new CacheError('failed', `the store could not assemble the archive: ${code}`)
   }
 
   /** Never rejects. */

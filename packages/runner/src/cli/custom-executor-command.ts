@@ -65,10 +65,10 @@ export async function daemon(file: string, options: DaemonOptions, output: Outpu
     await shim.shutDown()
     return exitCode.ok
   }
-  logger.info({ directory, pid: process.pid }, 'daemon of the custom executor serves')
+  logger.info({ directory, pid: process.pid }, 'daemon of the custom executor started')
   await Promise.race([shim.idle, untilSignal(shim)])
   sole.close()
-  logger.info({}, 'daemon of the custom executor ends')
+  logger.info({}, 'daemon of the custom executor stopped')
   const remaining = await shim.shutDown()
   sole.release()
   if (remaining.length > 0) logger.error({ remaining_instances: remaining }, 'instances are not known to be gone')

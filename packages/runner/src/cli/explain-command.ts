@@ -24,7 +24,7 @@ export async function explain(file: string, options: ExplainOptions, output: Out
   const answers = answersTo(records, options, wallTime())
   if (answers.length === 0) {
     const what = options.job === undefined ? `instance ${options.instance}` : `job ${options.job}`
-    output.err(`error: nothing is on record of ${what}; the last 10,000 decisions and jobs are, of a day`)
+    output.err(`error: nothing is on record of ${what}; only the last 10,000 decisions and jobs of a day are kept`)
     return exitCode.failed
   }
   if (options.json)
@@ -67,7 +67,7 @@ function answersTo(
     const lines = decisions.map((decision) => `  ${timeText(decision.at)}  ${decisionText(decision)}`)
     return {
       value: { runner, decisions },
-      lines: [`${runner}:`, ...(lines.length === 0 ? ['  nothing was decided yet'] : lines)],
+      lines: [`${runner}:`, ...(lines.length === 0 ? ['  nothing has been decided yet'] : lines)],
     }
   })
 }

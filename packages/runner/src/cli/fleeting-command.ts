@@ -101,18 +101,17 @@ export async function login(
 
 async function installNamed(plugin: string, registry: RegistryOptions, output: Output): Promise<void> {
   const [, packageName] = /^(?:npm:)?(@[^/]+\/[^/:]+)$/.exec(plugin) ?? []
-  if (packageName !== undefined)
-    throw new Error(`packages are not installed from here; try: npm install ${packageName}`)
+  if (packageName !== undefined) throw new Error(`packages are installed with npm; try: npm install ${packageName}`)
   const { version, file, isNew } = await installPlugin(plugin, {
     ...registry,
     onProgress: progressLines(plugin, output),
   })
-  output.out(`plugin: ${plugin}, version: ${version}${isNew ? '' : ' (was there)'}, path: ${file}`)
+  output.out(`plugin: ${plugin}, version: ${version}${isNew ? '' : ' (already installed)'}, path: ${file}`)
   const meant = (await find(plugin))?.file
   if (meant === file) return
   const exact = `${plugin.replace(/(@sha256:.*|:[^/]*)$/, '')}:${version}`
   output.err(
-    `warning: plugin = "${plugin}" means ${meant ?? 'nothing that is installed'}; for what was installed now, write "${exact}"`,
+    `warning: plugin = "${plugin}" means ${meant ?? 'no installed plugin'}; to use what was just installed, write "${exact}"`,
   )
 }
 

@@ -181,7 +181,7 @@ test.each([
   const text = `[[runners]]\nname = "one"\nurl = "http://127.0.0.1:9"\ntoken = "glrt-x"\nlimit = 1\nexecutor = "${executor}"\n`
   writeFileSync(file, `${text}[runners.docker]\nimage = "ruby"\n${autoscaler}`, { mode: 0o600 })
   expect(await runCli('validate', '-c', file)).toMatchObject({ code: 0 })
-  const stderr = `error: ${file}:6: runners[0].executor: expected "instance", got "${executor}", in whose containers the scripts of another runner cannot run\n`
+  const stderr = `error: ${file}:6: runners[0].executor: expected "instance", got "${executor}", whose containers cannot run the scripts of another runner\n`
   expect(await runCli('custom-executor', 'daemon', '-c', file)).toEqual({ code: 2, stdout: '', stderr })
 })
 

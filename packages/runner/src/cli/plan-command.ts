@@ -49,7 +49,7 @@ function planLines({
       ({ count, placement, reason }) =>
         `increase by ${count}${placement === undefined ? '' : ` in ${placement}`}: ${reason}`,
     ),
-    ...(heldBack === undefined ? [] : [`not yet ${heldBack.count} more: ${heldBack.reason}`]),
+    ...(heldBack === undefined ? [] : [`${heldBack.count} more later: ${heldBack.reason}`]),
     ...drain.map(({ id, reason }) => `drain ${id}: ${reason}`),
     ...remove.map(({ id, reason }) => `remove ${id}: ${reason}`),
   ]
@@ -64,7 +64,7 @@ function planLines({
 }
 
 function limitText({ maxInstances, maximumOf }: InstanceLimit): string {
-  if (!Number.isFinite(maxInstances)) return 'no bound on instances'
+  if (!Number.isFinite(maxInstances)) return 'no limit on instances'
   return `at most ${maxInstances} instances${maximumOf === 'group' ? ", the group's own maximum" : ''}`
 }
 

@@ -26,6 +26,6 @@ export function openProcessLog(settings: Settings, output: Output): ProcessLog {
   const { logger } = countLines(created, () => sink?.countLost())
   if (sink === undefined) return { logger }
   sink.onRoom = ({ lost, code }) =>
-    logger.error({ lines: lost, code }, 'log lines were lost: there was no room for them')
+    logger.error({ lines: lost, code }, 'log lines were lost: they could not be written')
   return { logger, sink }
 }

@@ -28,30 +28,30 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
 
   configured(
     'run',
-    'Take jobs and run them until a signal comes: SIGTERM and SIGINT stop fast, SIGQUIT finishes the running jobs; a second one is harder.',
+    'Run jobs until a signal arrives: SIGTERM and SIGINT stop fast, SIGQUIT finishes the running jobs; a second signal stops harder.',
   )
-    .option('--takeover', 'take the fleets, with the jobs that run, from a process that has them, which then ends')
+    .option('--takeover', 'take the fleets and their running jobs over from the process that has them, which then ends')
     .action(async ({ config, takeover }: { config: string; takeover?: true }) =>
       exit(await (await import('./run-command.ts')).run(config, { takeover: takeover === true }, output)),
     )
-  configured('validate', 'Check a configuration and name every problem in it. Touches no machine.').action(
+  configured('validate', 'Check a configuration and report every problem in it. Contacts no instance.').action(
     async ({ config }: { config: string }) =>
       exit(await (await import('./validate-command.ts')).validate(config, output)),
   )
-  configured('plan', 'Say what would be done now, and why. Reads the instance groups and changes nothing.')
+  configured('plan', 'Print what would be done now, and why. Reads the instance groups and changes nothing.')
     .option('--json', 'print JSON')
     .action(async ({ config, json }: { config: string; json?: true }) =>
       exit(await (await import('./plan-command.ts')).plan(config, { json: json === true }, output)),
     )
-  configured(
-    'status',
-    'Show the runners, their instances and jobs: of the manager that runs, or as the last one left them.',
-  )
+  configured('status', 'Show the runners, instances and jobs of the running manager, or as the last one left them.')
     .option('--json', 'print JSON')
     .action(async ({ config, json }: { config: string; json?: true }) =>
       exit(await (await import('./status-command.ts')).status(config, { json: json === true }, output)),
     )
-  configured('explain', 'Say why a job waited, why an instance was made, kept or removed, or what was decided last.')
+  configured(
+    'explain',
+    'Explain why a job waited, why an instance was launched, kept or removed, or what was decided last.',
+  )
     .addOption(new Option('--job <id>', 'a job').conflicts(['instance', 'last']))
     .addOption(new Option('--instance <id>', 'an instance').conflicts('last'))
     .option('--last <count>', 'the last decisions of each runner (default: 20)', positiveInteger)
@@ -75,63 +75,61 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
     )
   const shim = command(
     'custom-executor',
-    'Let a GitLab Runner with `executor = "custom"` run its jobs on the machines of a configuration.',
+    'Let a GitLab Runner with `executor = "custom"` run its jobs on the instances of a configuration.',
   ).addHelpText(
     'after',
-    '\nconfig, prepare, run and cleanup are what GitLab Runner calls; each takes --config, --runner, --directory, --idle-timeout and --owner-grace. With --config, config and prepare begin a daemon where there is none.',
+    '\nconfig, prepare, run and cleanup are what GitLab Runner calls; each takes --config, --runner, --directory, --idle-timeout and --owner-grace. With --config, config and prepare start a daemon if none is running.',
   )
   shim
     .command('daemon', { isDefault: true })
-    .description('Have the machines between the calls. The first call begins one by itself.')
+    .description('Manage the instances between the calls. The first call starts a daemon if none is running.')
     .option('-c, --config <file>', 'configuration file', 'config.toml')
-    .option('--directory <directory>', 'where it is found (default: beside the configuration file)')
+    .option('--directory <directory>', 'directory of its socket and log (default: beside the configuration file)')
     .option(
       '--idle-timeout <duration>',
-      'ends itself after this time without a job and without a machine; "never": stays',
+      'stop after this time without a job and without an instance; "never": keep running',
       '5m',
     )
-    .option('--owner-grace <duration>', 'how long a job is kept whose GitLab Runner has gone', '30s')
+    .option('--owner-grace <duration>', 'how long to keep a job whose GitLab Runner has gone', '30s')
     .action(
       async ({ config, ...options }: { config: string; directory?: string; idleTimeout: string; ownerGrace: string }) =>
         exit(await (await import('./custom-executor-command.ts')).daemon(config, options, output)),
     )
-  const fleeting = command('fleeting', 'Install the plugins that are made for GitLab Runner from registries.')
+  const fleeting = command('fleeting', 'Install plugins made for GitLab Runner from registries.')
   const ofRegistry = (name: string, description: string): Command =>
     fleeting
       .command(name)
       .description(description)
-      .option('--plain-http', 'speak HTTP with the registry, not HTTPS')
-      .option('--tls-ca-file <file>', "PEM file of authorities that are trusted beside the system's")
+      .option('--plain-http', 'use HTTP with the registry, not HTTPS')
+      .option('--tls-ca-file <file>', "PEM file of authorities to trust besides the system's")
       .addHelpText('after', exitCodes)
-  ofRegistry(
-    'install',
-    'Install plugins: those that are named, otherwise those of the configuration that are not there.',
-  )
+  ofRegistry('install', 'Install the named plugins, or else those of the configuration that are not installed yet.')
     .argument('[plugins...]', 'name, name:1.5, repository/name:1, registry/repository/name:1.5.2')
     .option('-c, --config <file>', 'configuration file', 'config.toml')
-    .option('--upgrade', 'ask the registries also for plugins of the configuration that are there')
+    .option('--upgrade', 'also check the registries for newer versions of installed plugins of the configuration')
     .action(async (plugins: readonly string[], options: FleetingInstallArguments) =>
       exit(await (await import('./fleeting-command.ts')).install(plugins, options, output)),
     )
   ofRegistry(
     'list',
-    "Show where the configuration's plugins are, or which versions a registry has of the plugins that are named.",
+    "Show where the configuration's plugins are installed, or which versions of the named plugins a registry has.",
   )
-    .argument('[plugins...]', 'as for install')
+    .argument('[plugins...]', 'use HTTP with the registry, not HTTPS')
     .option('-c, --config <file>', 'configuration file', 'config.toml')
     .action(async (plugins: readonly string[], options: FleetingListArguments) =>
       exit(await (await import('./fleeting-command.ts')).list(plugins, options, output)),
     )
   ofRegistry(
     'login',
-    'Keep a name and a password for a registry, where `docker login` does, once the registry has taken them.',
+    'Store a user name and a password for a registry where `docker login` does, once the registry has accepted them.',
   )
     .argument('[registry]', 'default: the registry of the official plugins')
     .requiredOption('--username <name>', 'user name')
     .addOption(
-      new Option('--password <password>', 'password or token; others may see it in the list of processes').conflicts(
-        'passwordStdin',
-      ),
+      new Option(
+        '--password <password>',
+        'password or token; other users may see it in the list of processes',
+      ).conflicts('passwordStdin'),
     )
     .option('--password-stdin', 'read the password from standard input')
     .action(async (registry: string | undefined, options: FleetingLoginArguments) =>

@@ -24,7 +24,7 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
   if (takeover && stateless >= 0)
     throw lateConfigError(file, {
       path: `runners[${stateless}]`,
-      message: 'expected state_dir, without which --takeover finds nothing, got none',
+      message: 'expected state_dir, which --takeover needs, got none',
     })
   const { logger, sink } = openProcessLog(settings, output)
   for (const warning of warnings)

@@ -36,12 +36,12 @@ export function executorProblems(settings: ReadSettings, runners: readonly ReadR
       executor === 'docker-autoscaler' &&
         trust === 'project' && {
           path: `${path}.trust`,
-          message: `expected "all" or "none", ${because}, got "project": which projects an instance served is not kept`,
+          message: `expected "all" or "none", ${because}, got "project": the projects that it served are not recorded`,
         },
       executor === 'docker' &&
         engineCapacity(settings, runner) === undefined && {
           path: `${path}.limit`,
-          message: `expected a number above 0, ${because} and concurrent has no bound, got 0`,
+          message: `expected a number above 0, ${because} and concurrent has no limit, got 0`,
         },
     ]
     return problems.filter((problem) => problem !== false)
@@ -106,7 +106,7 @@ export function containedExecutors(runners: readonly ReadRunner[]): readonly Pro
       : [
           {
             path: `runners[${index}].executor`,
-            message: `expected "instance", got ${JSON.stringify(executor)}, in whose containers the scripts of another runner cannot run`,
+            message: `expected "instance", got ${JSON.stringify(executor)}, whose containers cannot run the scripts of another runner`,
           },
         ],
   )

@@ -65,7 +65,7 @@ function readableByOthers(file: string): readonly Problem[] {
   return [
     {
       path: '',
-      message: `expected a file that others cannot read or write, since it holds tokens, got mode ${got}: chmod 600 mends it`,
+      message: `expected a file that others cannot read or write, since it holds tokens, got mode ${got}: chmod 600 fixes it`,
     },
   ]
 }

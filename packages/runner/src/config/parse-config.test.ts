@@ -462,7 +462,7 @@ test.each([
   const warning = {
     path: 'runners[0].autoscaler.policy[1].preemptive_mode',
     message:
-      'expected false, or an idle_count above 0, got neither: from rest no instance is made, so no job is asked for',
+      'expected false, or an idle_count above 0, got neither: without it no first instance is launched and no job is requested',
     line: 10,
   }
   expect(warnings).toEqual(isWarned ? [warning] : [])

@@ -18,5 +18,5 @@ export function openPrivateDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const found = lstatSync(directory)
   if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0)
-    throw new Error(`${directory}: expected a directory of our own that nobody else can enter (mode 0700)`)
+    throw new Error(`${directory}: expected a directory of this user that nobody else can enter (mode 0700)`)
 }

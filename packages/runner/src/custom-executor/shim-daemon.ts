@@ -77,7 +77,7 @@ export class ShimDaemon {
     socket.on('error', () => {})
     socket.on('close', () => {
       this.#sockets.delete(socket)
-      gone.abort(new ShimError('the call was ended'))
+      gone.abort(new ShimError('the call was canceled'))
     })
     let text = ''
     let isCalled = false
@@ -107,8 +107,8 @@ export class ShimDaemon {
   async shutDown(): Promise<readonly string[]> {
     this.#isClosing = true
     this.#cancelLook()
-    this.#stop.abort(new ShimError('the daemon stops'))
-    await Promise.all([...this.#jobs.values()].map((job) => job.end('the daemon stops')))
+    this.#stop.abort(new ShimError('the daemon is stopping'))
+    await Promise.all([...this.#jobs.values()].map((job) => job.end('the daemon is stopping')))
     await Promise.allSettled(this.#fleets.values())
     const remaining = await Promise.all(this.#opened.map((fleet) => fleet.close()))
     for (const socket of this.#sockets) socket.end()
@@ -161,7 +161,7 @@ export class ShimDaemon {
         return { end: 'ok' }
       }
       case 'run': {
-        if (known === undefined) throw new ShimError('the job is not known: the daemon that had it has ended')
+        if (known === undefined) throw new ShimError('the job is unknown: the daemon that had it has ended')
         const script = await readFile(call.script as string, 'utf8')
         const startedAt = clock.now()
         const status = await known.run(script, (chunk) => send(frameKind.out, chunk), signal)
@@ -172,14 +172,14 @@ export class ShimDaemon {
         return status === 0 ? { end: 'ok' } : { end: 'build', status }
       }
       case 'cleanup':
-        if (known !== undefined) await this.#end(call.temporaryDirectory, known, 'GitLab Runner cleans it up')
+        if (known !== undefined) await this.#end(call.temporaryDirectory, known, 'GitLab Runner requested its clean-up')
         return { end: 'ok' }
     }
   }
 
   async #begin({ temporaryDirectory, jobFile, runner, owner }: Call, signal: AbortSignal): Promise<ShimJob> {
     const { directory, clock, logger } = this.#options
-    if (this.#isLeaving) throw new ShimError('the daemon stops: it takes no more jobs')
+    if (this.#isLeaving) throw new ShimError('the daemon is stopping: it accepts no more jobs')
     const fleet = await unlessAborted(this.#fleetOf(runner), signal)
     const name = { runner_name: fleet.settings.name, ...jobName(jobFile) }
     const job = new ShimJob({ fleet, temporaryDirectory, directory, clock, logger: withFields(logger, name) })

@@ -46,7 +46,7 @@ export class ShimFleet {
     })
     // Their GitLab Runner has been told that they failed, when the daemon before ended.
     const { scaler } = fleet
-    for (const { key } of scaler.restored()) scaler.dropRestored(key, 'the daemon that lent it to a job has ended')
+    for (const { key } of scaler.restored()) scaler.dropRestored(key, 'the daemon that assigned it to a job has ended')
     return new ShimFleet(options, fleet)
   }
 

@@ -100,7 +100,7 @@ export class ShimJob {
     return this.#call(async (stop) => {
       const prepared = this.#prepared
       if (prepared === undefined)
-        throw new ShimError('the job has no machine: prepare_exec was not called, or did not succeed')
+        throw new ShimError('the job has no instance: prepare_exec was not called, or did not succeed')
       this.#hasRun = true
       return await runForeignScript(prepared.environment, {
         script,

@@ -196,7 +196,10 @@ export class EndOutbox {
     const { job } = waiting
     const { logger } = this.#options
     if (why !== undefined)
-      logger.warn({ job: job.id, job_status: waiting.end.outcome.state, error: why }, 'end of a job waits to be told')
+      logger.warn(
+        { job: job.id, job_status: waiting.end.outcome.state, error: why },
+        'end of a job waits to be reported',
+      )
     this.#waiting.set(job.id, waiting)
     this.#bound()
     if (this.#stop.signal.aborted) return
@@ -214,14 +217,17 @@ export class EndOutbox {
       if (waiting.memory === undefined) continue
       bytes -= waiting.memory.length
       waiting.memory = undefined
-      logger.error({ job: waiting.job.id }, 'the rest of the log of a job is given up: too many ends wait to be told')
+      logger.error(
+        { job: waiting.job.id },
+        'the rest of the log of a job is dropped: too many ends wait to be reported',
+      )
     }
     if (journal !== undefined) return
     for (const { job } of this.#waiting.values()) {
       if (this.#waiting.size <= memoryLimitEnds) break
       this.#waiting.delete(job.id)
       this.#givenUp += 1
-      logger.error({ job: job.id }, 'the end of a job is given up: too many ends wait to be told')
+      logger.error({ job: job.id }, 'the end of a job is dropped: too many ends wait to be reported')
     }
   }
 
@@ -244,8 +250,8 @@ export class EndOutbox {
             job_status: end.outcome.state,
             after_seconds: loggedSeconds(clock.now() - since),
           }
-          if (result.delivered) logger.info(fields, 'end of a job told late')
-          else logger.warn({ ...fields, error: result.error }, 'end of a job not wanted: it is not ours any more')
+          if (result.delivered) logger.info(fields, 'end of a job reported late')
+          else logger.warn({ ...fields, error: result.error }, 'end of a job rejected: the job is no longer ours')
           return
         }
         failure = result.error
@@ -257,7 +263,7 @@ export class EndOutbox {
       failures += 1
       if (failures === 1 || clock.now() - saidAt >= saidMs) {
         saidAt = clock.now()
-        logger.warn({ job: job.id, failures, error: failure }, 'end of a job not told yet')
+        logger.warn({ job: job.id, failures, error: failure }, 'end of a job not reported yet')
       }
       const askedMs = failure instanceof JobApiError ? failure.retryAfterMs : undefined
       await this.#pause(backoffMs(tryCurve, failures, random, askedMs))

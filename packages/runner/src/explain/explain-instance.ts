@@ -18,7 +18,7 @@ export function explainInstance(instance: string, { decisions, jobs }: KeptRecor
   if (about.length === 0 && its.length === 0) return undefined
   const seen = about.find(({ kind }) => kind === 'seen')
   // The last launch before it was seen is the one that made it, or one of the same demand.
-  const made = seen?.reason.startsWith('it was asked for')
+  const made = seen?.reason.startsWith('it was requested')
     ? decisions.findLast(({ kind, at }) => kind === 'increase' && at <= seen.at)
     : undefined
   return { instance, decisions: made === undefined ? about : [made, ...about], jobs: its }

@@ -90,7 +90,7 @@ export function jobLines({ job, fate, queuedMs, waitedMs, because, history, mean
       : `${fate === 'waiting' ? 'waits' : 'waited'} ${durationText(total)}: ${durationText(queuedMs)} in GitLab's queue, ${durationText(waitedMs)} for a slot`
   const events = [
     ...meanwhile.map((decision) => ({ at: decision.at, text: decisionText(decision) })),
-    { at: cameAt, text: 'GitLab handed the job out' },
+    { at: cameAt, text: 'GitLab assigned the job' },
     ...waits.map(({ at, why }) => ({ at, text: `job: ${why}` })),
     ...(placed === undefined ? [] : [{ at: placed.at, text: `job got its slot: ${placed.place}` }]),
     ...(ended === undefined ? [] : [{ at: ended.at, text: `job ended: ${ended.how}` }]),

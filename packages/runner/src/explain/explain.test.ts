@@ -251,7 +251,7 @@ test('why an instance was made, what it did and why it went', async () => {
   expect(explanation.jobs.map(({ job }) => job)).toEqual(['1'])
   const text = instanceLines(explanation).join('\n')
   expect(text).toMatch(
-    /increase by 1: [\s\S]*it was asked for[\s\S]*proven ready[\s\S]*job 1 began[\s\S]*job 1 ended after .* success[\s\S]*remove m-1: idle for 1 min[\s\S]*gone after/,
+    /increase by 1: [\s\S]*it was requested[\s\S]*passed its readiness check[\s\S]*job 1 began[\s\S]*job 1 ended after .* success[\s\S]*remove m-1: idle for 1 min[\s\S]*gone after/,
   )
   expect(explainInstance('m-2', kept)).toBeUndefined()
 })

@@ -17,13 +17,11 @@ export function instanceDecisions(change: InstanceChange, now: number, at: numbe
   const { before } = change
   const changed: Decision[] = []
   if (instance.interruptedAt !== undefined && before.interruptedAt === undefined) {
-    changed.push(
-      decision('interrupted', 'the cloud announced that it takes it away: no more jobs, those that run may finish'),
-    )
+    changed.push(decision('interrupted', 'the cloud announced an interruption: no more jobs, running ones may finish'))
   }
   if (instance.failing !== before.failing) {
     changed.push(
-      instance.failing === undefined ? decision('healthy', 'answers again') : decision('unhealthy', instance.failing),
+      instance.failing === undefined ? decision('healthy', 'responds again') : decision('unhealthy', instance.failing),
     )
   }
   return before.removal === undefined ? [...changed, ...removalOf(change, decision)] : changed
@@ -38,9 +36,9 @@ function removalOf(
 
 function seenText({ instance }: InstanceChange): string {
   const origin = {
-    requested: 'it was asked for',
-    adopted: 'it was there before this manager',
-    unexpected: 'nobody here asked for it',
+    requested: 'it was requested',
+    adopted: 'it existed before this manager',
+    unexpected: 'this fleet did not request it',
   }[instance.cause]
   return `${origin}, ${instance.state}${detailOf({ instance })}`
 }

@@ -108,7 +108,7 @@ export class RecordFile implements RecordSink {
       await appendFile(path, `\n${entries.map((entry) => JSON.stringify(entry)).join('\n')}\n`, { mode: 0o600 })
       this.#hasFailed = false
     } catch (error) {
-      if (!this.#hasFailed) logger.warn({ error, path }, 'decisions cannot be written down')
+      if (!this.#hasFailed) logger.warn({ error, path }, 'decisions cannot be written')
       this.#hasFailed = true
     }
   }

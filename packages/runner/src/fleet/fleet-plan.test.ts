@@ -154,7 +154,7 @@ describe('a start does what the plan says', () => {
     const autoscaler = `max_use_count = 3\n${policy(1)}`
     const { ids } = cloud.group
     const { plan } = await cloud.plan(autoscaler)
-    const reason = 'it was there before, and how often it was used is not known'
+    const reason = 'it existed before, and its use count is unknown'
     expect(plan).toMatchObject({ increase: [{ count: 1 }], remove: ids.map((id) => ({ id, reason })) })
     expect(await cloud.run(autoscaler)).toEqual({ increase: 1, remove: ids })
   })
@@ -162,7 +162,7 @@ describe('a start does what the plan says', () => {
   test.each(['suspending', 'suspended', 'resuming'] as const)('what is %s is removed', async (state) => {
     const cloud = new Cloud([state])
     const { plan } = await cloud.plan('')
-    expect(plan.remove).toEqual([{ id: cloud.group.ids[0], reason: `somebody else suspended it, it is ${state}` }])
+    expect(plan.remove).toEqual([{ id: cloud.group.ids[0], reason: `it was suspended from outside, it is ${state}` }])
     expect(await cloud.run('')).toEqual({ increase: 0, remove: cloud.group.ids })
   })
 

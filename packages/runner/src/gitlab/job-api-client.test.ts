@@ -489,7 +489,7 @@ describe('TLS', () => {
 
   it.each([
     [{ tlsCaFile: '/does/not/exist.pem' }, '/does/not/exist.pem cannot be read'],
-    [{ tlsCaFile: tlsFile('README.md') }, 'holds no PEM'],
+    [{ tlsCaFile: tlsFile('README.md') }, 'contains no PEM'],
     [{ tlsCertFile: tlsFile('client.pem'), tlsKeyFile: tlsFile('server.key') }, 'the TLS files cannot be used'],
   ])('says what is wrong with the files: %o', (options, message) => {
     expect(() => clientFor('https://127.0.0.1:1', options)).toThrow(
@@ -530,7 +530,7 @@ it('a proxy that is no URL is said to be none, without its password', () => {
     clientFor('http://coordinator.test', { environment })
     expect.unreachable()
   } catch (error) {
-    expect(inspect(error)).toContain('the proxy in the environment is no URL')
+    expect(inspect(error)).toContain('the proxy in the environment is not a URL')
     expect(inspect(error)).not.toContain('hush')
   }
 })

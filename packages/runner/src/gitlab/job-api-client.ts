@@ -250,7 +250,7 @@ export class JobApiClient {
       const tooLate = (): JobApiError => {
         // The next request is not parked, so that its answer shows at once whether the server is there.
         this.#lastUpdate = undefined
-        const message = `no answer to a request for a job in ${Math.round(patienceMs / 1000)} s: it is given up; a job that came with it goes back to GitLab's queue`
+        const message = `no answer to a request for a job in ${Math.round(patienceMs / 1000)} s: the request is abandoned; a job assigned by it returns to GitLab's queue`
         return new JobApiError('timeout', message)
       }
       using limit = deadline(this.#clock, patienceMs, tooLate, signal)

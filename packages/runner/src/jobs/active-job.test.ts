@@ -517,7 +517,7 @@ test.each([
     outcome: { reason: 'runner_system_failure', code: 'environment_lost' },
   })
   expect(places).toEqual(asked)
-  expect(sent.includes('Beginning anew in another place, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).')).toBe(
+  expect(sent.includes('Starting again on another slot, attempt 2 of 2 (EXECUTOR_JOB_SECTION_ATTEMPTS).')).toBe(
     asked.length === 2,
   )
   expect(sent.includes('EXECUTOR_JOB_SECTION_ATTEMPTS: expected 1 to 10, got "99"; 1 is used')).toBe(attempts === '99')
@@ -534,5 +534,5 @@ test('moves to another machine when its own is lost before anything of it began,
     })
   await handle().after(60_000)
   expect(places).toEqual([false, true])
-  expect(sent).toContain('instance i-1, slot 0 was lost. Nothing of the job has begun: taking another place.')
+  expect(sent).toContain('instance i-1, slot 0 was lost. Nothing of the job has started: moving to another slot.')
 })

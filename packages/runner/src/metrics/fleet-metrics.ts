@@ -29,65 +29,65 @@ const pulled: readonly PulledMetric<MeasuredFleet>[] = [
   {
     kind: 'gauge',
     name: 'fleeting_provisioner_instances',
-    help: 'Instances by state; requested and pending ones are asked for and not seen yet.',
+    help: 'Instances by state; requested and pending ones have not been seen yet.',
     labels: ['state'],
     read: ({ provisioner }) => provisioner.counts(),
   },
   {
     kind: 'gauge',
     name: 'fleeting_provisioner_instances_missing',
-    help: 'Instances that the group does not list, and that are not known to be gone.',
+    help: 'Instances missing from the list of the group that are not known to be gone.',
     read: ({ provisioner }) => provisioner.missingCount,
   },
   {
     kind: 'gauge',
     name: 'fleeting_provisioner_max_instances',
-    help: 'The most instances that may exist.',
+    help: 'Maximum number of instances.',
     read: ({ provisioner }) => provisioner.maxInstances,
   },
   {
     kind: 'gauge',
     name: 'fleeting_taskscaler_tasks',
-    help: 'Slots by what they do.',
+    help: 'Slots by state.',
     labels: ['state'],
     read: ({ scaler }) => ({ ...scaler.status().tasks }),
   },
   {
     kind: 'gauge',
     name: 'fleeting_taskscaler_desired_instances',
-    help: 'Instances that should exist for the demand and the idle policy.',
+    help: 'Number of instances needed for the demand and the idle policy.',
     read: ({ scaler }) => scaler.status().desiredInstances,
   },
   {
     kind: 'gauge',
     name: 'fleeting_taskscaler_max_tasks_per_instance',
-    help: 'Jobs that one instance runs at the same time.',
+    help: 'Maximum number of jobs that run on one instance at once.',
     read: ({ capacityPerInstance }) => capacityPerInstance,
   },
   {
     kind: 'gauge',
     name: 'fleeting_taskscaler_max_use_count_per_instance',
-    help: 'Jobs that one instance runs in its life; 0: no bound.',
+    help: 'Maximum number of jobs that an instance runs before it is replaced; 0: no limit.',
     read: ({ maxUseCount }) => maxUseCount,
   },
   {
     kind: 'counter',
     name: 'fleeting_taskscaler_task_operations_total',
-    help: 'Reservations, acquisitions and their ends.',
+    help: 'Reservations and acquisitions of slots, and their ends.',
     labels: ['operation'],
     read: ({ scaler }) => ({ ...scaler.counters.tasks }),
   },
   {
     kind: 'counter',
     name: 'fleeting_taskscaler_scale_operations_total',
-    help: 'Instances asked for (up) and instances decided to be removed (down).',
+    help: 'Instances requested (up) and instances chosen for removal (down).',
     labels: ['operation'],
     read: ({ scaler }) => ({ ...scaler.counters.scale }),
   },
   {
     kind: 'gauge',
     name: 'fleeting_provisioner_state_unwritten_seconds',
-    help: 'How long state cannot be written, so that no job is taken or begun; 0: it can.',
+    help: 'How long state has been unwritable, so that no job is accepted or started; 0 when it is writable.',
     read: ({ unwrittenMs }) => unwrittenMs && unwrittenMs / 1000,
   },
 ]
@@ -111,48 +111,51 @@ export function registerFleetMetrics(
   )
   const instances = counter(
     'fleeting_provisioner_instance_operations_total',
-    'Instances that appeared and that went.',
+    'Instances that appeared and that disappeared.',
     'operation',
   )
   const missed = counter(
     'fleeting_provisioner_missed_updates_total',
-    'Times that the group did not show an instance that should be there.',
+    'Times that the group did not list an instance that should exist.',
   )
-  const lost = counter('fleeting_provisioner_instances_lost_total', 'Instances that went without our doing.')
+  const lost = counter(
+    'fleeting_provisioner_instances_lost_total',
+    'Instances that disappeared without being removed by the provisioner.',
+  )
   const launchFailures = counter(
     'fleeting_provisioner_launch_failures_total',
-    'Instances that were asked for and did not come.',
+    'Requested instances that did not appear or failed.',
     'code',
   )
   const calls = counter('fleeting_provisioner_group_calls_total', 'Calls to the instance group.', 'operation', 'result')
   const creation = histogram(
     'fleeting_provisioner_instance_creation_time_seconds',
-    'From request to first seen.',
+    'Time from the request for an instance until it is first seen.',
     buckets.creation,
   )
   const running = histogram(
     'fleeting_provisioner_instance_is_running_time_seconds',
-    'From request to running.',
+    'Time from the request for an instance until it is running.',
     buckets.running,
   )
   const deletion = histogram(
     'fleeting_provisioner_instance_deletion_time_seconds',
-    'From the first delete to gone.',
+    'Time from the first delete call for an instance until it is gone.',
     buckets.deletion,
   )
   const life = histogram(
     'fleeting_provisioner_instance_life_duration_seconds',
-    'From first seen to gone.',
+    'Time from when an instance is first seen until it is gone.',
     buckets.life,
   )
   const readiness = histogram(
     'fleeting_taskscaler_task_instance_readiness_time_seconds',
-    'From request to proven ready.',
+    'Time from the request for an instance until it passes its readiness check.',
     buckets.readiness,
   )
   const waits = histogram(
     'fleeting_taskscaler_task_wait_time_seconds',
-    'How long jobs waited for a slot, of those that had to.',
+    'How long jobs waited for a slot; jobs that did not wait are not counted.',
     waitSeconds,
   )
 

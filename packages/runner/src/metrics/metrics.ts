@@ -46,13 +46,13 @@ export function createMetrics({
   pullMetric(registry, [], self, {
     kind: 'gauge',
     name: 'gitlab_runner_concurrent',
-    help: 'Jobs that may run at once over all runners; 0: no bound.',
+    help: 'Maximum number of jobs at once over all runners; 0: no limit.',
     read: () => (Number.isFinite(concurrent.max) ? concurrent.max : 0),
   })
   pullMetric(registry, [], self, {
     kind: 'gauge',
     name: 'gitlab_runner_worker_slots_number',
-    help: 'Jobs and requests for a job under way over all runners.',
+    help: 'Running jobs and pending requests for a job over all runners.',
     read: () => concurrent.used,
   })
   pullMetric(registry, [], self, {
@@ -65,7 +65,7 @@ export function createMetrics({
   pullMetric(registry, [], self, {
     kind: 'counter',
     name: 'gitlab_runner_log_lines_lost_total',
-    help: 'Log lines that could not be written: the disk was full, or nobody read them.',
+    help: 'Log lines that could not be written because the disk was full or the reader did not keep up.',
     read: logLinesLost,
   })
   return {

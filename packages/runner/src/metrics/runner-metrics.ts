@@ -26,20 +26,20 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
   {
     kind: 'gauge',
     name: 'gitlab_runner_jobs',
-    help: 'Jobs under way, by what they are at; 0 for `idle`, always.',
+    help: 'Jobs by state and stage; always 0 for `idle`.',
     labels: ['state', 'stage', 'executor_stage'],
     read: ({ jobs }) => [idle, ...(jobs?.active.map(sampleOf) ?? [])],
   },
   {
     kind: 'gauge',
     name: 'gitlab_runner_limit',
-    help: 'Jobs that a runner may run at once; 0: no bound.',
+    help: 'Maximum number of jobs that a runner runs at once; 0: no limit.',
     read: ({ limit }) => (Number.isFinite(limit) ? limit : 0),
   },
   {
     kind: 'gauge',
     name: 'gitlab_runner_request_concurrency',
-    help: 'Requests for a job under way.',
+    help: 'Pending requests for a job.',
     read: ({ poller }) => poller?.requestCount,
   },
   {
@@ -51,19 +51,19 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
   {
     kind: 'gauge',
     name: 'gitlab_runner_request_concurrency_adaptive_limit',
-    help: 'Requests for a job that may be under way now.',
+    help: 'Maximum number of pending requests for a job right now.',
     read: ({ poller }) => poller?.pace.limit,
   },
   {
     kind: 'gauge',
     name: 'gitlab_runner_request_concurrency_used_limit',
-    help: 'The same: the limit in force.',
+    help: 'The limit in force, the same as the adaptive limit.',
     read: ({ poller }) => poller?.pace.limit,
   },
   {
     kind: 'counter',
     name: 'gitlab_runner_request_concurrency_exceeded_total',
-    help: 'Times that a request had to wait because request_concurrency was reached.',
+    help: 'Times that a request waited because request_concurrency was reached.',
     read: ({ poller }) => poller?.counters.atRequestConcurrency,
   },
   {
@@ -81,7 +81,7 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
   {
     kind: 'counter',
     name: 'gitlab_runner_worker_processing_failures_total',
-    help: 'Why no job was run: no capacity to ask for one with, no usable answer, or the job itself failed.',
+    help: 'Why no job was run: no capacity for one, no usable answer from GitLab, or the job itself failed.',
     labels: ['failure_type'],
     read: ({ poller, jobs }) =>
       poller &&
@@ -100,19 +100,19 @@ const pulled: readonly PulledMetric<MeasuredRunner>[] = [
   {
     kind: 'counter',
     name: 'gitlab_runner_worker_feed_failures_total',
-    help: 'Requests for a job without a usable answer.',
+    help: 'Requests for a job that got no usable answer.',
     read: ({ poller }) => poller?.counters.requestFailures,
   },
   {
     kind: 'gauge',
     name: 'gitlab_runner_untold_job_ends',
-    help: 'Jobs that have ended and whose end GitLab has not taken yet.',
+    help: 'Finished jobs whose end GitLab has not accepted yet.',
     read: ({ ends }) => ends?.count,
   },
   {
     kind: 'gauge',
     name: 'gitlab_runner_oldest_untold_job_end_seconds',
-    help: 'How long the oldest of them waits; 0: none does.',
+    help: 'How long the oldest unreported end of a job has been waiting; 0 when none is.',
     read: ({ ends }) => ends && ends.oldestMs / 1000,
   },
 ]
@@ -172,17 +172,17 @@ export function registerRunnerMetrics(
   const histogram = (name: string, help: string, buckets: number[], ...more: string[]): Histogram =>
     new Histogram({ name, help, registers: [registry], labelNames: [...runnerLabelNames, ...more], buckets })
 
-  const jobs = counter('gitlab_runner_jobs_total', 'Jobs that came.')
+  const jobs = counter('gitlab_runner_jobs_total', 'Jobs received.')
   const failed = counter('gitlab_runner_failed_jobs_total', 'Jobs that failed.', 'failure_reason')
-  const durations = histogram('gitlab_runner_job_duration_seconds', 'From a job coming to its end.', jobSeconds)
+  const durations = histogram('gitlab_runner_job_duration_seconds', 'Time from receiving a job to its end.', jobSeconds)
   const queued = histogram(
     'gitlab_runner_job_queue_duration_seconds',
-    'How long jobs were queued before they came.',
+    'How long jobs were queued before the runner received them.',
     spanSeconds,
   )
   const stages = histogram(
     'gitlab_runner_job_stage_duration_seconds',
-    'How long the stages of jobs took; `step_other`: steps beside the script and the release.',
+    'Duration of the stages of jobs; `step_other`: steps other than the script and the release.',
     spanSeconds,
     'stage',
   )

@@ -39,7 +39,7 @@ export class KeptTrace implements Pick<Trace, 'size' | 'crc32' | 'read'> {
   /** Rejects with `RangeError` before the tail, which the coordinator had said to have, and where there is no tail. */
   async read(offset: number, maxBytes: number): Promise<Buffer> {
     const at = offset - this.#tailAt
-    if (at < 0) throw new RangeError(`the trace was kept from byte ${this.#tailAt} on, asked for was byte ${offset}`)
+    if (at < 0) throw new RangeError(`the trace is kept from byte ${this.#tailAt} on, but byte ${offset} was requested`)
     const bytes = await this.#readTail(at, maxBytes)
     if (bytes.length === 0) throw new RangeError(`the trace is not kept at byte ${offset}`)
     return bytes

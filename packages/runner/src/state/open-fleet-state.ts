@@ -87,7 +87,7 @@ export async function openFleetState(options: OpenFleetStateOptions): Promise<Fl
       directory: join(fleetDirectory(directory, fleetName(runner)), 'ends'),
       seal,
       onRemoved: (file) =>
-        logger.error({ file }, 'the rest of the log of a job is given up: too many ends wait to be told'),
+        logger.error({ file }, 'the rest of the log of a job is dropped: too many ends wait to be reported'),
     })
     const left = await jobs.load()
     await tails.sweep(new Set(left.flatMap(({ end }) => (end as unknown as KeptEnd | undefined)?.tailFile ?? [])))

@@ -27,7 +27,7 @@ test('refuses a key that others can read, and what is no key, and changes nothin
     expect.objectContaining({ code: 'unavailable', message: expect.stringContaining('chmod 600') }),
   )
   writeFileSync(join(directory, 'other'), 'hello', { mode: 0o600 })
-  expect(() => loadStateKey(join(directory, 'other'))).toThrow(/holds no key/)
+  expect(() => loadStateKey(join(directory, 'other'))).toThrow(/contains no key/)
   expect(readFileSync(join(directory, 'other'), 'utf8')).toBe('hello')
   expect(() => loadStateKey(join(file, 'below'))).toThrow(
     expect.objectContaining({ name: 'StateError', code: 'unavailable' }),

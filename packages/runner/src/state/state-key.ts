@@ -34,12 +34,12 @@ function read(file: string): Buffer | undefined {
   if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
     throw new StateError(
       'unavailable',
-      `state_key_file ${file} can be read by others (mode ${(mode & 0o777).toString(8)}): chmod 600 it`,
+      `state_key_file ${file} can be read by other users (mode ${(mode & 0o777).toString(8)}): chmod 600 it`,
     )
   }
   const key = Buffer.from(written.exec(text)?.[1] ?? '', 'base64')
   if (key.length !== keyBytes)
-    throw new StateError('unavailable', `state_key_file ${file} holds no key of this program`)
+    throw new StateError('unavailable', `state_key_file ${file} contains no key of this program`)
   return key
 }
 

@@ -56,24 +56,24 @@ test.each([
       "GitLab refuses the runner's token, next request in 290 s: correct token in config.toml and restart, or allow the runner on the server: 403 Forbidden",
     ],
   ],
-  ['a stop', { running: { ...good, poller: 'stopped' as const, pollerPassedAt: 0 } }, [], ['the runner stops']],
+  ['a stop', { running: { ...good, poller: 'stopped' as const, pollerPassedAt: 0 } }, [], ['the runner is stopping']],
   [
     'a group not read',
     { running: { ...good, listedAt: now - 250_000 } },
     [],
-    ['the group could not be read for 250 s'],
+    ['the group has been unreadable for 250 s'],
   ],
   [
     'a group not read, with the reason',
     { running: { ...good, listedAt: now - 250_000, listError: 'no permission' } },
     [],
-    ['the group could not be read for 250 s: no permission'],
+    ['the group has been unreadable for 250 s: no permission'],
   ],
   [
     'a hanging loop',
     { running: { ...good, pollerPassedAt: now - 61_000 } },
-    ['the job loop made no pass for 61 s'],
-    ['the job loop made no pass for 61 s'],
+    ['the job loop has made no pass for 61 s'],
+    ['the job loop has made no pass for 61 s'],
   ],
   [
     'a plugin whose process is down',
@@ -84,8 +84,8 @@ test.each([
   [
     'a hanging scaler',
     { running: { ...good, scalerPassedAt: now - 90_000 } },
-    ['the scaler made no pass for 90 s'],
-    ['the scaler made no pass for 90 s'],
+    ['the scaler has made no pass for 90 s'],
+    ['the scaler has made no pass for 90 s'],
   ],
 ])('%s', (_case, runner, notLive, notReady) => {
   expect(runnerHealth('live', runner)).toMatchObject({ problems: notLive, warnings: [] })
@@ -101,7 +101,9 @@ test('a part of the group that is out of reach is named, and leaves the runner r
 
 test('instances that are missing from the list in a mass are told of, and leave the runner ready', () => {
   const running = { ...good, massDisappearance: { since: now - 45_000, missing: 12 } }
-  const warnings = ["12 instances are missing from the group's list at once for 45 s: none is given up for that alone"]
+  const warnings = [
+    "12 instances have been missing from the group's list at once for 45 s: none is given up for that alone",
+  ]
   expect(runnerHealth('ready', { running })).toMatchObject({ problems: [], warnings })
   expect(runnerHealth('live', { running })).toMatchObject({ problems: [], warnings: [] })
 })
@@ -109,7 +111,7 @@ test('instances that are missing from the list in a mass are told of, and leave 
 test('when the whole cannot be read, its error names the parts already', () => {
   const running = { ...good, listedAt: now - 70_000, listError: 'a: down; b: down', partTrouble: 'a: down; b: down' }
   expect(runnerHealth('ready', { running }).warnings).toEqual([
-    'the group could not be read for 70 s: a: down; b: down',
+    'the group has been unreadable for 70 s: a: down; b: down',
   ])
 })
 
@@ -123,7 +125,7 @@ test('what the runner waits for is listed, and leaves it ready', () => {
   }
   const warnings = [
     'GitLab has given no usable answer for 35 s: no answer: connect ECONNREFUSED 127.0.0.1:9',
-    'the group could not be read for 70 s: throttled',
+    'the group has been unreadable for 70 s: throttled',
   ]
   expect(runnerHealth('ready', { running })).toMatchObject({ state: 'backing off', problems: [], warnings })
   expect(runnerHealth('live', { running })).toMatchObject({ problems: [], warnings: [] })

@@ -79,17 +79,17 @@ export function assessHealth(
   const status = report.every(({ problems }) => problems.length === 0) ? 'ok' : 'unavailable'
   if (kind === 'live' || logTrouble === undefined) return { status, runners: report }
   const { code, lost } = logTrouble
-  return { status, runners: report, warnings: [`the log cannot be written (${code}), ${lost} lines of it are lost`] }
+  return { status, runners: report, warnings: [`the log cannot be written (${code}), ${lost} lines are lost`] }
 }
 
 function hangs({ running }: RunnerProgress, now: number): readonly string[] {
   if (running === undefined || running.poller === 'stopped') return []
   return [
     ...(now - running.pollerPassedAt > stuckAfterMs
-      ? [`the job loop made no pass for ${seconds(now - running.pollerPassedAt)}`]
+      ? [`the job loop has made no pass for ${seconds(now - running.pollerPassedAt)}`]
       : []),
     ...(now - running.scalerPassedAt > stuckAfterMs
-      ? [`the scaler made no pass for ${seconds(now - running.scalerPassedAt)}`]
+      ? [`the scaler has made no pass for ${seconds(now - running.scalerPassedAt)}`]
       : []),
   ]
 }
@@ -104,16 +104,16 @@ function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: n
     ...(stateTrouble === undefined
       ? []
       : [
-          `state cannot be written for ${seconds(now - stateTrouble.since)}: no job is taken or begun, nothing launched or removed${because(stateTrouble.error)}`,
+          `state cannot be written for ${seconds(now - stateTrouble.since)}: no job is accepted or started, nothing launched or removed${because(stateTrouble.error)}`,
         ]),
     ...(coordinatorTrouble?.refusedUntil === undefined
       ? []
       : [
           `GitLab refuses the runner's token, next request in ${seconds(Math.max(coordinatorTrouble.refusedUntil - now, 0))}: ${endOfRefusals}${because(coordinatorTrouble.error)}`,
         ]),
-    ...(poller === 'stopped' ? ['the runner stops'] : []),
+    ...(poller === 'stopped' ? ['the runner is stopping'] : []),
     ...(isUnread(running, now)
-      ? [`the group could not be read for ${seconds(now - running.listedAt)}${because(running.listError)}`]
+      ? [`the group has been unreadable for ${seconds(now - running.listedAt)}${because(running.listError)}`]
       : []),
   ]
 }
@@ -126,7 +126,7 @@ function warnings({ running }: RunnerProgress, now: number): readonly string[] {
       ? [`GitLab has given no usable answer for ${seconds(now - trouble.since)}${because(trouble.error)}`]
       : []),
     ...(listError !== undefined && !isUnread(running, now)
-      ? [`the group could not be read for ${seconds(now - listedAt)}${because(listError)}`]
+      ? [`the group has been unreadable for ${seconds(now - listedAt)}${because(listError)}`]
       : []),
     // When the whole cannot be read, its error names them.
     ...(partTrouble !== undefined && listError === undefined
@@ -135,7 +135,7 @@ function warnings({ running }: RunnerProgress, now: number): readonly string[] {
     ...(mass === undefined
       ? []
       : [
-          `${mass.missing} instances are missing from the group's list at once for ${seconds(now - mass.since)}: none is given up for that alone`,
+          `${mass.missing} instances have been missing from the group's list at once for ${seconds(now - mass.since)}: none is given up for that alone`,
         ]),
   ]
 }

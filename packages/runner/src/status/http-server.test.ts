@@ -24,7 +24,7 @@ test.each([
   ['/fine?query=1', 'GET', 200, 'fine\n'],
   ['/fine', 'HEAD', 200, ''],
   ['/fine', 'POST', 405, 'GET or HEAD\n'],
-  ['/other', 'GET', 404, 'no such page; there are /fine, /broken\n'],
+  ['/other', 'GET', 404, 'no such page; available: /fine, /broken\n'],
   ['/broken', 'GET', 500, 'Error: oops\n'],
 ])('%s %s: %d', async (path, method, status, body) => {
   expect(await get(path, method)).toEqual({ status, body })

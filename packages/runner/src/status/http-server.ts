@@ -58,7 +58,7 @@ export async function serveStatus(
         response,
         421,
         'text/plain',
-        `${JSON.stringify(host)} is no name of this listener; listen_hosts can have it\n`,
+        `${JSON.stringify(host)} is not a name of this listener; add it to listen_hosts\n`,
       )
     answer(byPath, request, response).catch((error: unknown) => {
       if (response.headersSent) response.destroy()
@@ -99,7 +99,7 @@ async function answer(
 ): Promise<void> {
   const page = pages.get(url.replace(/\?.*/s, ''))
   if (page === undefined)
-    return respond(response, 404, 'text/plain', `no such page; there are ${[...pages.keys()].join(', ')}\n`)
+    return respond(response, 404, 'text/plain', `no such page; available: ${[...pages.keys()].join(', ')}\n`)
   if (method !== 'GET' && method !== 'HEAD') return respond(response, 405, 'text/plain', 'GET or HEAD\n')
   const { status, contentType, body } = await page.render()
   respond(response, status, contentType, body)

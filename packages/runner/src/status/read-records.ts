@@ -72,7 +72,7 @@ async function askManager<T>(
 
 function nobody(): NoManagerError {
   return new NoManagerError(
-    'no manager answers and none has left anything: set listen_address to ask one that runs, and state_dir to read what one has left',
+    'no manager responds and no state was left: set listen_address to query a running one, and state_dir to read what the last one left',
   )
 }
 

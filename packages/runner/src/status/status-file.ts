@@ -47,7 +47,7 @@ export class StatusFile {
       await rename(`${path}.new`, path)
       this.#hasFailed = false
     } catch (error) {
-      if (!this.#hasFailed) logger.warn({ error, path }, 'status cannot be written down')
+      if (!this.#hasFailed) logger.warn({ error, path }, 'status cannot be written')
       this.#hasFailed = true
     }
   }

@@ -62,7 +62,7 @@ test('an open breaker stops launches, and tells until when', () => {
 test('a half-open one does not: the next machine is a trial', () => {
   const lines = linesOf(statusOf({ breaker: { state: 'half_open', ...tripped, probeAt: now - 1_000 } })).join('\n')
   expect(lines).toContain(
-    '  launches are on trial, one machine at a time, until one works (auth: increase: not allowed): allow',
+    '  launches are on trial, one instance at a time, until one works (auth: increase: not allowed): allow',
   )
   expect(lines).not.toContain('stopped')
 })

@@ -8,8 +8,8 @@ export function statusLines(
 ): string[] {
   const age = durationText(wallTime - status.at)
   const head = isRunning
-    ? `manager ${status.pid}, version ${status.version}, runs for ${durationText(wallTime - status.startedAt)}, as of ${age} ago`
-    : `no manager runs; the last one (${status.pid}, version ${status.version}) was seen ${age} ago, and left this`
+    ? `manager ${status.pid}, version ${status.version}, running for ${durationText(wallTime - status.startedAt)}, as of ${age} ago`
+    : `no manager runs; the last one (${status.pid}, version ${status.version}) was last seen ${age} ago and left this`
   return [head, ...status.runners.flatMap((runner) => runnerLines(runner, status.at))]
 }
 
@@ -26,15 +26,15 @@ function fleetLines(
   { group, maxInstances, coming, slots, policy, heldBack, breaker, instances, jobs }: FleetStatus,
   at: number,
 ): string[] {
-  const limit = maxInstances === undefined ? 'no bound' : `at most ${maxInstances}`
+  const limit = maxInstances === undefined ? 'no limit' : `at most ${maxInstances}`
   const { idle, pending, acquired } = slots
   const launches = breakerText(breaker, at)
   return [
     `  group ${group}: ${instances.length} ${instances.length === 1 ? 'instance' : 'instances'}, ${coming} asked for, ${limit}`,
-    `  slots: ${acquired} in use, ${idle} free; ${pending} ${pending === 1 ? 'job waits' : 'jobs wait'}`,
+    `  slots: ${acquired} in use, ${idle} free; ${pending} ${pending === 1 ? 'job waiting' : 'jobs waiting'}`,
     `  policy: idle_count ${policy.idleCount}, idle_time ${policy.idleTimeMs / 1000} s, scale_factor ${policy.scaleFactor}, in force for ${policy.periods.join(' | ')}`,
     ...(launches === undefined ? [] : [`  ${launches}`]),
-    ...(heldBack === undefined ? [] : [`  not yet ${heldBack.count} more: ${heldBack.reason}`]),
+    ...(heldBack === undefined ? [] : [`  ${heldBack.count} more later: ${heldBack.reason}`]),
     ...instances.map(
       ({ id, state, inUse, useCount, seenAt, why }) =>
         `  ${id}  ${state}  ${inUse} now, ${useCount} so far, for ${durationText(at - seenAt)}: ${why}`,

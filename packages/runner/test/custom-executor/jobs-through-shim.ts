@@ -141,7 +141,7 @@ export async function jobsThroughShim(
     fixture.log.filter(({ msg }) => msg === 'job ended').length,
   )
   expect(fixture.log.filter(({ is_clean }) => is_clean === false)).toEqual([])
-  expect(fixture.log.map(({ msg }) => msg)).toContain('daemon of the custom executor ends')
+  expect(fixture.log.map(({ msg }) => msg)).toContain('daemon of the custom executor stopped')
 }
 
 /** Runs jobs one at a time. */

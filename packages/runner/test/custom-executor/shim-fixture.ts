@@ -103,7 +103,7 @@ mkdir -p '${this.uploads}'/$id && cp "$path" '${this.uploads}'/$id/ && echo "Upl
 
   /** The daemons that the calls began, oldest first. */
   get daemonPids(): readonly number[] {
-    return this.log.filter(({ msg }) => msg === 'daemon of the custom executor serves').map(({ pid }) => pid as number)
+    return this.log.filter(({ msg }) => msg === 'daemon of the custom executor started').map(({ pid }) => pid as number)
   }
 
   /** Of this fixture: its daemons, its machines, and what runs on those. */

@@ -354,7 +354,7 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
     [
       ...m1,
       later(300),
-      { ...told, text: '1 instance is being made (asked for since 3 s)' } as Event,
+      { ...told, text: '1 instance is starting (requested 3 s ago)' } as Event,
       run('j1', 'm1'),
       later(500),
       over,
@@ -372,7 +372,7 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
     [
       ...m1,
       later(300),
-      { ...told, text: '2 more wanted, but max_instances is reached: existing: 2, asked for: 0' } as Event,
+      { ...told, text: '2 more wanted, but max_instances is reached: existing: 2, requested: 0' } as Event,
     ],
   ],
   [
@@ -464,7 +464,7 @@ describe('the checker does not find', () => {
       [
         ...m1,
         later(300),
-        { ...told, text: '2 instances are being made (asked for since 1 s)' } as Event,
+        { ...told, text: '2 instances are starting (requested 1 s ago)' } as Event,
         ...launch('m2'),
         later(500),
         over,

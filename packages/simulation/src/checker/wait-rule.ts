@@ -39,14 +39,14 @@ interface WaitClaims {
 }
 
 function claimsOf(text: string): WaitClaims {
-  const making = /(\d+|no) instances? (?:is|are) being made/i.exec(text)?.[1]
+  const making = /(\d+|no) instances? (?:is|are) starting/i.exec(text)?.[1]
   const existing = /is reached: existing: (\d+)/.exec(text)?.[1]
   return {
     ...(making !== undefined && { making: making.toLowerCase() === 'no' ? 0 : Number(making) }),
     ...(existing !== undefined && { existing: Number(existing) }),
     // What did not appear may have been taken away by somebody else, and who stood still has had no answer in time.
     ...(/launches (back off after|are stopped|are on trial)/.test(text) &&
-      !/\(expired: |the state store gave no answer within/.test(text) && { saysCloudFails: true }),
+      !/\(expired: |the state store did not answer within/.test(text) && { saysCloudFails: true }),
     ...(/state cannot be written/.test(text) && { saysStateFails: true }),
   }
 }
@@ -85,7 +85,7 @@ export const reasonsAreTrue: CreateRule = (report) => {
         if (claims.making !== undefined && claims.making > most)
           report(
             'reason not true',
-            `${told.job} was told at ${told.at}: "${told.text}"; at most ${most} were being made then`,
+            `${told.job} was told at ${told.at}: "${told.text}"; at most ${most} were starting then`,
           )
       if (record.kind === 'launch_asked') watchOf(record.fleet ?? onlyFleet).asked(record.token, record.count)
       if (record.kind === 'launch_decided')
@@ -114,7 +114,7 @@ export const reasonsAreTrue: CreateRule = (report) => {
       const say = (truth: string): void =>
         report('reason not true', `${record.job} was told: "${record.text}"; ${truth}`)
       const isJudged = !isUnsettled(record, books)
-      if (isJudged && claims.making !== undefined && claims.making < least) say(`${least} were being made`)
+      if (isJudged && claims.making !== undefined && claims.making < least) say(`${least} were starting`)
       if (isJudged && claims.existing !== undefined && claims.existing > existing) say(`there were at most ${existing}`)
       if (claims.saysCloudFails && !hasCloudFailed) say('the cloud has refused nothing')
       if (claims.saysStateFails && !books.wasTroubled(['state'], {}, record.at - slackMs, record.at))

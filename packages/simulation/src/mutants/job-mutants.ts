@@ -369,7 +369,7 @@ export const machineMutants: readonly Mutant[] = [
     name: 'an instance that was lost under way is lent on',
     breaks: 7,
     file: executor('instance-environment'),
-    find: "    this.#processes.abandon('it was lost under way')\n",
+    find: "    this.#processes.abandon('it was lost during the job')\n",
     replace: '',
   },
   {
@@ -419,7 +419,7 @@ export const machineMutants: readonly Mutant[] = [
     name: 'an instance of a job that could not be taken over is lent on',
     breaks: 7,
     file: place('places/left-places'),
-    find: '    acquisition.condemn(`a job that was left on it could not be taken over: ${why}`)\n',
+    find: '    acquisition.condemn(`a job left on it could not be resumed: ${why}`)\n',
     replace: '',
   },
 ]

@@ -13,7 +13,7 @@ export function comingInstances(coming: Iterable<InstanceSlots>, launches: Launc
   const askedFor = launches.outstanding.flatMap(({ count, requestedAt, isUnconfirmed }) =>
     Array.from(
       { length: count },
-      (): ComingInstance => ({ doing: isUnconfirmed ? 'unconfirmed' : 'asked for', since: requestedAt }),
+      (): ComingInstance => ({ doing: isUnconfirmed ? 'unconfirmed' : 'requested', since: requestedAt }),
     ),
   )
   return [...seen, ...askedFor].sort((a, b) => a.since - b.since)

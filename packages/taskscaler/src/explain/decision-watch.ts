@@ -55,7 +55,7 @@ export class DecisionWatch {
   #noteHold({ heldBack }: ScalingPlan, at: number): void {
     if (heldBack === undefined) {
       const over = this.#hold.over(at)
-      if (over !== undefined) this.#tell({ ...over, kind: 'resume', reason: 'nothing holds launches back any more' })
+      if (over !== undefined) this.#tell({ ...over, kind: 'resume', reason: 'launches are no longer held back' })
       return
     }
     const { blockedBy: code, count, reason, until } = heldBack

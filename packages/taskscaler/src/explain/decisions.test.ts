@@ -22,7 +22,7 @@ test('an instance that is made and one that is removed are told with their reaso
   expect(decisions[1]).toMatchObject({ count: 1, reason: expect.stringContaining('1 for waiting jobs') })
   expect(decisions[2]).toMatchObject({
     instance: acquisition.instanceId,
-    reason: 'proven ready, 32 s after it was asked for',
+    reason: 'passed its readiness check, 32 s after it was requested',
   })
   expect(decisions[3]).toMatchObject({
     instance: acquisition.instanceId,
@@ -100,7 +100,7 @@ test('each instance says why it is there', async () => {
   await rig.clock.advance(3_000)
   expect(why()).toEqual([expect.stringMatching(/^creating for/)])
   await rig.clock.advance(60_000)
-  expect(why()).toEqual([expect.stringMatching(/^idle for .*; kept, since free slots wanted: 1, ready: 1$/)])
+  expect(why()).toEqual([expect.stringMatching(/^idle for .*; kept: free slots wanted: 1, ready: 1$/)])
   const acquisition = await rig.scaler.acquire(rig.scaler.reserve())
   await rig.clock.advance(60_000)
   expect(why()).toEqual(['in use; 1 job runs on it', expect.stringMatching(/^idle for/)])

@@ -6,7 +6,7 @@ export interface ComingInstance {
   /** Absent while it was only asked for. */
   readonly id?: string
   /** `missing`: `list` leaves it out, and nobody knows yet whether it is gone. */
-  readonly doing: 'asked for' | 'creating' | 'starting' | 'unconfirmed' | 'missing'
+  readonly doing: 'requested' | 'creating' | 'starting' | 'unconfirmed' | 'missing'
   readonly since: number
 }
 
@@ -34,7 +34,7 @@ export function explainWait({ kind, wait, readyAt, isObserved, coming, heldBack,
     parts.push(`waiting for a slot for ${durationText(now - wait.since)}, number ${wait.position} in the queue`)
   if (wait !== undefined && wait.expired > 0) {
     parts.push(
-      `what was promised did not come${wait.expired > 1 ? ` (${wait.expired} times)` : ''} and was planned anew`,
+      `the promised slot did not become available${wait.expired > 1 ? ` (${wait.expired} times)` : ''} and was planned again`,
     )
   }
   parts.push(comingText(coming, now))
@@ -52,17 +52,21 @@ function comingText(all: readonly ComingInstance[], now: number): string {
   const others: string[] = []
   if (unconfirmed[0] !== undefined)
     others.push(
-      `asked for by an earlier process ${durationText(now - unconfirmed[0].since)} ago, not confirmed: ${unconfirmed.length}`,
+      `requested by an earlier process ${durationText(now - unconfirmed[0].since)} ago, not confirmed: ${unconfirmed.length}`,
     )
   if (missing[0] !== undefined)
     others.push(
       `missing from the list for ${durationText(now - missing[0].since)}: ${missing[0].id}${missing.length > 1 ? ` and ${missing.length - 1} more` : ''}`,
     )
   const besides = others.map((text) => `; ${text}`).join('')
-  if (coming.length === 0) return `no instance is being made${besides}`
+  if (coming.length === 0) return `no instance is starting${besides}`
   const list = coming
     .slice(0, named)
-    .map(({ id, doing, since }) => `${id === undefined ? '' : `${id} `}${doing} since ${durationText(now - since)}`)
+    .map(({ id, doing, since }) =>
+      doing === 'requested'
+        ? `requested ${durationText(now - since)} ago`
+        : `${id === undefined ? '' : `${id} `}${doing} for ${durationText(now - since)}`,
+    )
   if (coming.length > named) list.push(`and ${coming.length - named} more`)
-  return `${coming.length} ${coming.length === 1 ? 'instance is' : 'instances are'} being made (${list.join(', ')})${besides}`
+  return `${coming.length} ${coming.length === 1 ? 'instance is' : 'instances are'} starting (${list.join(', ')})${besides}`
 }

@@ -33,19 +33,19 @@ function whyOf(
 ): string {
   const { removal, state, stateSince, interruptedAt, failing, missed, missingSince = now } = instance
   const jobs = inUse === 0 ? '' : `; ${inUse} ${inUse === 1 ? 'job runs' : 'jobs run'} on it`
-  if (removal !== undefined) return `is being removed since ${durationText(now - removal.at)}: ${removal.reason}${jobs}`
+  if (removal !== undefined) return `being removed for ${durationText(now - removal.at)}: ${removal.reason}${jobs}`
   if (interruptedAt !== undefined)
-    return `the cloud takes it away, announced ${durationText(now - interruptedAt)} ago${jobs}`
+    return `the cloud reclaims it, announced ${durationText(now - interruptedAt)} ago${jobs}`
   if (condemnedFor !== undefined) return `gets no more jobs: ${condemnedFor}${jobs}`
   if (failing !== undefined) return `unhealthy: ${failing}${jobs}`
   if (missed)
-    return `missing from the list since ${durationText(now - missingSince)}, and not known to be gone; gets no new jobs${jobs}`
+    return `missing from the list for ${durationText(now - missingSince)}, not known to be gone; gets no new jobs${jobs}`
   if (state !== 'running') return `${state} for ${durationText(now - stateSince)}`
   const warming = warmUp === undefined ? '' : `${warmUp.title} for ${durationText(now - warmUp.since)}`
   if (inUse > 0) return `in use${jobs}${warming === '' ? '' : `; ${warming}`}`
-  if (!offered) return proof === 'proven' ? 'not offered' : 'its readiness is being proven'
+  if (!offered) return proof === 'proven' ? 'not offered' : 'its readiness is being checked'
   if (isHeld) return `${warming}; has a job before that only where no other slot is free`
   const idle = `idle for ${durationText(now - idleSince)}`
-  if (available - lendable < wanted) return `${idle}; kept, since free slots wanted: ${wanted}, ready: ${available}`
+  if (available - lendable < wanted) return `${idle}; kept: free slots wanted: ${wanted}, ready: ${available}`
   return `${idle}; removed after ${durationText(policy.idleTimeMs)} without work`
 }

@@ -65,8 +65,8 @@ export class ReadinessChecker {
     provisioner.reportSuccess(host.id)
     const { requestedAt } = host.instance
     const durationMs = requestedAt === undefined ? undefined : clock.now() - requestedAt
-    const took = durationMs === undefined ? '' : `, ${durationText(durationMs)} after it was asked for`
-    const proven = `proven ready${took}`
+    const took = durationMs === undefined ? '' : `, ${durationText(durationMs)} after it was requested`
+    const proven = `passed its readiness check${took}`
     if (warmUp === undefined) logger.info({ instance: host.id }, 'instance ready')
     else logger.info({ instance: host.id, title: warmUp.title }, 'instance warms')
     observer.decided?.({

@@ -226,7 +226,7 @@ describe('a reservation is refused', () => {
     const { reason, message } = refusal(() => rig.scaler.reserve())
     expect(reason).toBe('max_instances')
     expect(message).toBe(
-      'max_instances 2 leaves no room (slots in use: 1, free: 1, jobs waiting: 0, instances: 1, not ready: 0, asked for: 0)',
+      'max_instances 2 leaves no room (slots in use: 1, free: 1, jobs waiting: 0, instances: 1, not ready: 0, requested: 0)',
     )
     expect(rig.scaler.counters.tasks.reserve_iop_capacity_failure).toBe(1)
     const unconfigured = await Rig.start({ maxInstances: 0, group: { maxSize: 1 } })
@@ -288,7 +288,7 @@ describe('a promise', () => {
     await rig.clock.advance(2_000)
     expect(told.length).toBe(1)
     expect(told[0]).toMatch(
-      /^waiting for a slot for 1 min, number 1 in the queue; what was promised did not come and was planned anew; no instance is being made; /,
+      /^waiting for a slot for 1 min, number 1 in the queue; the promised slot did not become available and was planned again; no instance is starting; /,
     )
     expect(told[0]).toMatch(
       /1 more wanted, but launches back off after \d+ failures? \(capacity: no c5.large left\), next try in .*$/,
@@ -328,7 +328,7 @@ describe('a promise', () => {
     const [jobOne] = [rig.begin(first), rig.begin(second)]
     await rig.clock.advance(10_000)
     expect(rig.scaler.explainWait(second)).toMatch(
-      /^waiting for a slot for 10 s, number 2 in the queue; 1 instance is being made \(m-1 creating since 10 s\)$/,
+      /^waiting for a slot for 10 s, number 2 in the queue; 1 instance is starting \(m-1 creating for 10 s\)$/,
     )
     await rig.clock.advance(30_000)
     expect(rig.scaler.explainWait(second)).toBe('the reservation has ended')

@@ -43,7 +43,7 @@ test('an idle instance counts as ready once it has warmed', async () => {
   expect(why(rig)).toEqual([
     expect.stringMatching(/^pulling ruby for 2\d s; has a job before that only where no other slot is free$/),
   ])
-  expect(oven.told).toEqual(['warming: pulling ruby; proven ready, 32 s after it was asked for'])
+  expect(oven.told).toEqual(['warming: pulling ruby; passed its readiness check, 32 s after it was requested'])
   oven.begun[0]!.end()
   await rig.clock.advance(0)
   expect(rig.scaler.snapshot().supply).toMatchObject({ available: 1, idle: [{ slots: 1 }] })

@@ -15,7 +15,7 @@ export interface Refusal {
 export function refuseUnkept(trouble: string | undefined): Refusal | undefined {
   return trouble === undefined
     ? undefined
-    : { reason: 'state', message: `nothing is lent while state cannot be kept: ${trouble}` }
+    : { reason: 'state', message: `no slot is handed out while state cannot be written: ${trouble}` }
 }
 
 /**
@@ -50,5 +50,5 @@ export function refusePromise(
 
 function slotsText({ demand, supply, launches }: ScalingSnapshot): string {
   const { acquired, waiting } = demand
-  return `slots in use: ${acquired}, free: ${supply.available}, jobs waiting: ${waiting}, instances: ${launches.known}, not ready: ${supply.pending}, asked for: ${outstandingCount(launches)}`
+  return `slots in use: ${acquired}, free: ${supply.available}, jobs waiting: ${waiting}, instances: ${launches.known}, not ready: ${supply.pending}, requested: ${outstandingCount(launches)}`
 }

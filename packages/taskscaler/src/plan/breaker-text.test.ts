@@ -19,7 +19,7 @@ test.each<[string, LaunchBreaker, string | undefined]>([
   [
     'a half-open one: not stopped, but on trial',
     { state: 'half_open', ...tripped, probeAt: 500 },
-    'launches are on trial, one machine at a time, until one works (auth: increase: not allowed): allow ec2:RunInstances',
+    'launches are on trial, one instance at a time, until one works (auth: increase: not allowed): allow ec2:RunInstances',
   ],
 ])('%s', (_case, breaker, text) => {
   expect(breakerText(breaker, 1000)).toBe(text)

@@ -9,7 +9,7 @@ export function breakerText(breaker: LaunchBreaker, now: number): string | undef
   if (breaker.state === 'closed') return undefined
   const { state, code, message, action, probeAt } = breaker
   const why = `(${code}: ${message}): ${action}`
-  if (state === 'half_open') return `launches are on trial, one machine at a time, until one works ${why}`
+  if (state === 'half_open') return `launches are on trial, one instance at a time, until one works ${why}`
   if (probeAt === undefined) return `launches are stopped until this works ${why}`
   return `launches are stopped ${why}, next try in ${durationText(probeAt - now)}`
 }

@@ -40,7 +40,7 @@ function reasonOf(
     case 'closed':
       return 'launches have ended: the scaler is shutting down, or another process owns the fleet'
     case 'max_instances':
-      return `${describeLimit(launches)} is reached: existing: ${launches.known}, asked for: ${outstandingCount(launches)}`
+      return `${describeLimit(launches)} is reached: existing: ${launches.known}, requested: ${outstandingCount(launches)}`
     case 'throttle':
       return `launches are throttled to ${launches.throttle.perSecond} per second${wait}`
     case 'backoff':

@@ -27,7 +27,7 @@ describe('plan', () => {
         {
           count: 2,
           reason:
-            'free slots wanted: 13 (3 for waiting jobs, 1 reserved, 5 queued in gitlab, 4 to keep idle); ready: 2; instances being made: 1',
+            'free slots wanted: 13 (3 for waiting jobs, 1 reserved, 5 queued in gitlab, 4 to keep idle); ready: 2; instances starting: 1',
         },
       ],
       drain: [],
@@ -40,7 +40,7 @@ describe('plan', () => {
     const demand = { acquired: 0, waiting: 3, waitingForLabel: 2, reserved: 0, queued: [] }
     const { increase } = plan({ ...empty, demand, supply: { ...empty.supply, available: 5 } }, nothingKept, now)
     const reason =
-      'free slots wanted: 3 (3 for waiting jobs); ready: 5; instances being made: 0; jobs that no ready one suits: 2'
+      'free slots wanted: 3 (3 for waiting jobs); ready: 5; instances starting: 0; jobs that no ready slot suits: 2'
     expect(increase).toEqual([{ count: 2, reason }])
     expect(
       plan({ ...empty, demand, supply: { ...empty.supply, available: 5, pending: 2 } }, nothingKept, now).increase,
@@ -107,10 +107,10 @@ describe('plan', () => {
     expect(heldBack({ maxInstances: 3, known: 1 })).toEqual({
       count: 3,
       blockedBy: 'max_instances',
-      reason: 'max_instances 3 is reached: existing: 1, asked for: 0',
+      reason: 'max_instances 3 is reached: existing: 1, requested: 0',
     })
     expect(heldBack({ maxInstances: 3, maximumOf: 'group', known: 1 })).toMatchObject({
-      reason: "the group's own maximum of 3 is reached: existing: 1, asked for: 0",
+      reason: "the group's own maximum of 3 is reached: existing: 1, requested: 0",
     })
     expect(heldBack({ throttle: { tokens: 2.5, perSecond: 0.5, burst: 10 } })).toEqual({
       count: 3,
@@ -143,7 +143,7 @@ describe('plan', () => {
     expect(heldBack({ breaker: { ...breaker, state: 'half_open' } })).toMatchObject({
       count: 4,
       reason:
-        'launches are on trial, one machine at a time, until one works (auth: not allowed): allow ec2:RunInstances',
+        'launches are on trial, one instance at a time, until one works (auth: not allowed): allow ec2:RunInstances',
     })
     expect(heldBack({ closed: true })).toMatchObject({ blockedBy: 'closed' })
   })
@@ -154,7 +154,7 @@ describe('plan', () => {
       { id: 'young', idleSince: now - 1_000, slots: 2 },
     ]
     const { remove, reviewAt } = plan(withDemand({}, { available: 4, idle }), nothingKept, now)
-    expect(remove).toEqual([{ id: 'old', reason: 'idle for 5 min; ready slots that remain: 2, wanted: 0' }])
+    expect(remove).toEqual([{ id: 'old', reason: 'idle for 5 min; ready slots that would remain: 2, wanted: 0' }])
     expect(reviewAt).toBe(now + 59_000)
   })
 })

@@ -91,8 +91,8 @@ function planIncrease(
   const missing = Math.ceil((unserved - comingSlots(snapshot)) / slotsPerInstance(snapshot, placement))
   if (missing <= 0) return { increase: [] }
   const count = Math.min(missing, allowance.count)
-  const ofLabel = waitingForLabel > 0 ? `; jobs that no ready one suits: ${waitingForLabel}` : ''
-  const reason = `free slots wanted: ${wanted} (${demandText(snapshot, policy)}); ready: ${supply.available}; instances being made: ${coming}${ofLabel}`
+  const ofLabel = waitingForLabel > 0 ? `; jobs that no ready slot suits: ${waitingForLabel}` : ''
+  const reason = `free slots wanted: ${wanted} (${demandText(snapshot, policy)}); ready: ${supply.available}; instances starting: ${coming}${ofLabel}`
   return {
     increase: count > 0 ? [{ ...(placement !== undefined && { placement }), count, reason }] : [],
     ...(count < missing && { heldBack: holdBack(launches, placement, count, missing - count) }),
@@ -127,7 +127,7 @@ function planIdleRemoval(
     ready -= slots
     remove.push({
       id,
-      reason: `idle for ${durationText(now - idleSince)}; ready slots that remain: ${ready}, wanted: ${wanted}`,
+      reason: `idle for ${durationText(now - idleSince)}; ready slots that would remain: ${ready}, wanted: ${wanted}`,
     })
   }
   return { remove, reviewAt: Number.POSITIVE_INFINITY }

@@ -141,7 +141,7 @@ export class InstanceEndingError extends Error {
   readonly instanceId: string
 
   constructor(instanceId: string) {
-    super(`the cloud takes instance ${instanceId} away`)
+    super(`the cloud reclaims instance ${instanceId}`)
     this.instanceId = instanceId
   }
 }

@@ -124,7 +124,7 @@ export class FleetSlots {
     this.condemned.delete(host)
     host.giveUpCheck()
     host.giveUpWarmUp()
-    this.#allocator.forget(host, 'it does not exist any more')
+    this.#allocator.forget(host, 'it no longer exists')
   }
 
   /** It gets no more jobs, and goes when it is empty. The first reason stays. */
@@ -157,11 +157,11 @@ export class FleetSlots {
 
   #verdict({ instance, proof, isLeaving, usedUp }: InstanceSlots): string | undefined {
     if (isLeaving || instance.cause === 'unexpected') return undefined
-    if (usedUp) return 'it was used as often as max_use_count allows'
-    if (instance.interruptedAt !== undefined) return 'the cloud announced that it takes it away'
-    if (endingStates.has(instance.state)) return `somebody else suspended it, it is ${instance.state}`
+    if (usedUp) return 'it has reached max_use_count'
+    if (instance.interruptedAt !== undefined) return 'the cloud announced an interruption'
+    if (endingStates.has(instance.state)) return `it was suspended from outside, it is ${instance.state}`
     if (instance.cause === 'adopted' && proof === 'none' && this.#limits.uses !== Number.POSITIVE_INFINITY) {
-      return 'it was there before, and how often it was used is not known'
+      return 'it existed before, and its use count is unknown'
     }
     return undefined
   }

@@ -35,7 +35,7 @@ export function restoreLent(
       { key },
       lender,
     )
-    acquisition.lose('it went while nobody looked')
+    acquisition.lose('it disappeared while no manager was running')
     restored.set(key, acquisition)
   }
   return restored

@@ -67,7 +67,7 @@ export class GroupCaller {
     using limit = deadline(
       clock,
       timeoutMs,
-      () => new GroupError('transient', `${operation} gave no answer within ${timeoutMs} ms`),
+      () => new GroupError('transient', `${operation} did not answer within ${timeoutMs} ms`),
       signal,
     )
     try {

@@ -181,5 +181,5 @@ export class ConnectionKeeper {
 }
 
 function forgotten(instanceId: string): ConnectionError {
-  return new ConnectionError('unreachable', `instance ${instanceId}: its connections were given up`)
+  return new ConnectionError('unreachable', `instance ${instanceId}: its connections were closed`)
 }

@@ -73,9 +73,10 @@ export class Connections {
 
   async connect(id: string, slot: number, signal: AbortSignal): Promise<Connection> {
     if (this.#around.instance(id) === undefined)
-      throw new GroupError('not_found', `instance ${id} is not there`, { instanceId: id })
+      throw new GroupError('not_found', `instance ${id} does not exist`, { instanceId: id })
     // This says nothing about the instance. A job that then tried the next one at once would never stop trying.
-    if (this.#isClosed) throw new GroupError('transient', 'nothing is connected to any more', { instanceId: id })
+    if (this.#isClosed)
+      throw new GroupError('transient', 'the provisioner opens no more connections', { instanceId: id })
     this.#around.used()
     try {
       const connection = await this.#keeper.get(id, slot, signal)

@@ -25,7 +25,7 @@ it.each(['its deadline', 'its caller has left'])('closes a connection that a gro
   await clock.advance(59_999)
   if (when === 'its deadline') await clock.advance(1)
   else caller.abort(new Error('enough'))
-  await expect(dialling).rejects.toThrow(when === 'its deadline' ? 'connect gave no answer within 60000 ms' : 'enough')
+  await expect(dialling).rejects.toThrow(when === 'its deadline' ? 'connect did not answer within 60000 ms' : 'enough')
   const late = new MemoryConnection('m-1', simpleShell)
   open(late)
   await clock.advance(0)

@@ -29,7 +29,7 @@ export class Dialer {
         (late) => void closeUnused(late),
       )
     if (this.#connector === undefined)
-      throw new ConnectionError('invalid_config', 'the group has no connect of its own, and no connector was given')
+      throw new ConnectionError('invalid_config', 'the group has no connect method, and no connector was given')
     const info = await this.#caller.call('connectInfo', (limit) => group.connectInfo(id, limit), signal)
     return this.#connector.connect(info, signal)
   }

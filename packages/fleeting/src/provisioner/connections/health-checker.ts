@@ -170,7 +170,7 @@ export class HealthChecker {
     if (brake !== undefined && before === undefined) {
       logger.error(
         { instances: this.#records.size },
-        'many instances fail their checks at once: none is removed for it; check the network from here to them',
+        'many instances fail their checks at once: none is removed for that; check the network between here and them',
       )
     }
     if (forget) {

@@ -137,7 +137,7 @@ export class Disappearances {
     if (brake !== undefined && before === undefined) {
       logger.error(
         { instances: known, missing: missing.length },
-        'many instances are missing from the list at once: none is given up unless it is silent and the group says by its id that it is gone, or they stay missing for long',
+        'many instances are missing from the list at once: none is given up unless it does not respond and the group confirms by its id that it is gone, or it stays missing for long',
       )
     }
     if (brake === undefined && before !== undefined)
@@ -159,7 +159,7 @@ export class Disappearances {
         askedAt: at,
         ...(sign !== 'alive' && { silence: { at, isSure: sign === 'silent' } }),
       })
-      if (sign === 'alive') this.#alive(id, at, 'it answers')
+      if (sign === 'alive') this.#alive(id, at, 'it responds')
     } catch {
       // The provisioner ends.
       return
@@ -191,7 +191,7 @@ export class Disappearances {
     const fields = { instance: id, missing_seconds: loggedSeconds(this.#context.clock.now() - record.since) }
     this.#context.logger.warn(
       fields,
-      `instance is missing from the list, and lives: ${why}; it is kept, and gets no new work`,
+      `instance is missing from the list, but alive: ${why}; it is kept and gets no new work`,
     )
   }
 
@@ -214,7 +214,7 @@ export class Disappearances {
       }
       this.#judge()
     } catch (error) {
-      if (!caller.closed) logger.warn({ err: asGroupError(error) }, 'missing instances could not be asked for by id')
+      if (!caller.closed) logger.warn({ err: asGroupError(error) }, 'missing instances could not be looked up by id')
     } finally {
       this.#isDescribing = false
     }
@@ -223,7 +223,7 @@ export class Disappearances {
   #described(id: string, isThere: boolean, beganAt: number): void {
     const record = this.#records.get(id)
     if (record === undefined) return
-    if (isThere) this.#alive(id, beganAt, 'the group knows it by its id')
+    if (isThere) this.#alive(id, beganAt, 'the group finds it by its id')
     else this.#records.set(id, { ...record, deniedAt: beganAt })
     // Those that could not all be asked take turns.
     const asked = this.#records.get(id)!
@@ -239,7 +239,7 @@ export class Disappearances {
         if (tries === 1)
           logger.warn(
             { instance: id },
-            'instance that was given up is there again and answers: it is not deleted yet, and gets no work',
+            'instance that was given up is back and responds: it is not deleted yet and gets no work',
           )
         await delay(clock, Math.max(this.#around.lagMs(), settings.updateIntervalWhenExpectingMs), this.#closing.signal)
       }

@@ -47,7 +47,7 @@ export interface LaunchSurroundings {
 }
 
 /** Why an instance is removed whose launch nobody waits for any more. */
-export const launchIsOver = 'it comes from a launch of this fleet that is over'
+export const launchIsOver = 'it comes from a launch of this fleet that has ended'
 
 /** How long a launch that ended is remembered, so that what comes late is still known as ours. */
 const rememberMs = 3_600_000
@@ -143,8 +143,8 @@ export class Launcher {
     else this.#tokenPrefix = prefix
     for (const { key, value: kept } of fleetRecords.read('launch', records)) {
       const reason = kept.isAccepted
-        ? 'asked for by an earlier process'
-        : 'asked for by an earlier process; not confirmed'
+        ? 'requested by an earlier process'
+        : 'requested by an earlier process; not confirmed'
       const launch = newLaunch(key, kept.count, kept.placement, reason, sinceWallTime(clock, kept.atWallTime))
       if (kept.isAccepted) acceptLaunch(launch, launch.count, undefined, () => false, now + settings.launchTimeoutMs)
       else {
@@ -301,7 +301,10 @@ export class Launcher {
       await this.#context.intents.write('launch', [[launch.launchToken, intent]])
       return true
     } catch (error) {
-      this.#context.logger.error({ err: error, launch_token: launch.launchToken }, 'launch not announced, not made')
+      this.#context.logger.error(
+        { err: error, launch_token: launch.launchToken },
+        'launch could not be recorded, so it was not made',
+      )
       this.#gate.refused(asGroupError(error), launch.placement)
       this.#withdraw(launch)
       return false
@@ -311,7 +314,7 @@ export class Launcher {
   #answered(launch: Launch, asked: number, result: IncreaseResult): void {
     const { caller, settings, clock, logger } = this.#context
     if (!Number.isInteger(result.requested))
-      throw new GroupError('transient', `increase answered ${String(result.requested)} requested`)
+      throw new GroupError('transient', `increase returned ${String(result.requested)} requested`)
     if (result.requested > asked)
       logger.error(
         { num_requested: asked, num_successful: result.requested },
@@ -365,7 +368,7 @@ export class Launcher {
   /** No list shows anything of a launch that an earlier process may never have sent. */
   #giveUp(launch: Launch): void {
     const fields = { amount: launch.count, launch_token: launch.launchToken }
-    this.#context.logger.warn(fields, 'launch of an earlier process given up: nothing came of it')
+    this.#context.logger.warn(fields, 'launch of an earlier process given up: no instance appeared')
     this.#around.changed()
     this.#end(launch)
     this.#expired = [...this.#expired, launch]

@@ -11,15 +11,15 @@ const codes: ReadonlyMap<number, StateErrorCode> = new Map([
 
 const advice: Readonly<Record<StateErrorCode, string>> = {
   corrupt:
-    'cannot be read; nothing was changed. Put a copy back, or move the directory away: instances that run are then reported as unknown',
+    'cannot be read; nothing was changed. Restore a copy, or move the directory away: running instances are then reported as unknown',
   newer_schema: 'was written by a newer version',
-  disk_full: 'has no room on its disk',
+  disk_full: 'has no space left on its disk',
   busy: 'is held by another process',
   unavailable: 'cannot be used',
   wrong_key: 'is encrypted under another key',
   closed: 'was closed',
   gone: 'was removed or replaced',
-  backlog: 'is given more than it can write',
+  backlog: 'cannot be written fast enough',
 }
 
 /** Whether the disk has no room: SQLite's own word, or the system's. */

@@ -47,7 +47,7 @@ export class GroupCommit {
     const size = encoded.reduce((sum, { key, json }) => sum + key.length + (json?.length ?? 0), 0)
     if (this.#waiting > 0 && this.#waiting + size > this.#limits.waiting)
       return Promise.reject(
-        new StateError('backlog', `the state is written too slowly: ${this.#waiting} characters wait already`),
+        new StateError('backlog', `the state is written too slowly: ${this.#waiting} characters are waiting already`),
       )
     const last = this.#batches.at(-1)
     const batch = last === undefined || last.size > this.#limits.commit ? new Batch() : last

@@ -103,7 +103,7 @@ describe('a state file that another process holds', () => {
       lease = ours
     })
     await clock.advance(60_000)
-    expect([lease, owners]).toEqual([undefined, Array(2).fill('a process that holds its state file locked')])
+    expect([lease, owners]).toEqual([undefined, Array(2).fill('a process that has locked the state file')])
     letGo()
     await clock.advance(1_000)
     await waiting

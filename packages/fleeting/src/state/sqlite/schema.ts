@@ -19,11 +19,11 @@ export function schemaVersion(database: DatabaseSync, file: string, known: numbe
   if (version > known)
     throw new StateError(
       'newer_schema',
-      `state file ${file} has schema version ${version}, and this program knows ${known}: use the newer program`,
+      `state file ${file} has schema version ${version}, and this program supports ${known}: use the newer program`,
     )
   const tables = Number(database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables'])
   if (version === 0 && tables > 0)
-    throw new StateError('corrupt', `state file ${file} is no state file of this program; nothing was changed`)
+    throw new StateError('corrupt', `state file ${file} is not a state file of this program; nothing was changed`)
   return version
 }
 

@@ -135,7 +135,7 @@ export class SqliteStateStore implements StateStore {
     for (;;) {
       if (successor?.tryTake()) askedAt ??= clock.now()
       if (askedAt !== undefined && clock.now() - askedAt >= handOverMs) return
-      await wait.more(seen.owner ?? 'a process that has just begun or ended')
+      await wait.more(seen.owner ?? 'a process that has just started or ended')
       if (lock.tryTake()) return
       const row = await whenUnlocked(() => database.lease(), wait)
       if (row.beat !== seen.beat || row.epoch !== seen.epoch) seenAt = clock.now()
@@ -154,7 +154,7 @@ async function whenUnlocked<T>(act: () => Promise<T>, wait: Wait): Promise<T> {
       return await act()
     } catch (error) {
       if (!(error instanceof StateError && error.code === 'busy')) throw error
-      await wait.more('a process that holds its state file locked')
+      await wait.more('a process that has locked the state file')
     }
   }
 }

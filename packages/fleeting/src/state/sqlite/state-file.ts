@@ -59,7 +59,7 @@ export class StateFile {
   #gone(how: string): StateError {
     return new StateError(
       'gone',
-      `state file ${this.path} ${how}: put it back, or move its directory away to begin without what it kept`,
+      `state file ${this.path} ${how}: restore it, or move its directory away to start without its contents`,
     )
   }
 }

@@ -1,7 +1,7 @@
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 import { call, refusalOf } from './provoked.ts'
 
-const stopped = new Error('the caller has given up')
+const stopped = new Error('the caller has aborted')
 
 export const abortCases: readonly ConformanceCase[] = [
   {
@@ -23,7 +23,7 @@ export const abortCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'a call under way ends within a second of its abort',
+    name: 'a running call ends within a second of its abort',
     needs: { instances: 1 },
     async run(context) {
       const { group } = context
@@ -37,7 +37,7 @@ export const abortCases: readonly ConformanceCase[] = [
         const answer = begin(controller.signal)
         controller.abort(stopped)
         const outcome = await outcomeWithin(context, answer, 1000)
-        ensure(outcome !== 'went on', `${name} went on for more than a second after its abort`)
+        ensure(outcome !== 'continued', `${name} continued for more than a second after its abort`)
       }
       await context.settle()
     },
@@ -54,7 +54,7 @@ export const abortCases: readonly ConformanceCase[] = [
         // Long enough to have reached the cloud.
         const early = await outcomeWithin(context, answer, 50)
         if (early === 'resolved' && on === 'connectInfo') context.skip('connectInfo needed no call that could hang')
-        ensure(early === 'went on', `the cloud hangs, and ${on} ${early}`)
+        ensure(early === 'continued', `the cloud hangs, and ${on} ${early}`)
         controller.abort(stopped)
         const outcome = await outcomeWithin(context, answer, 1000)
         ensure(
@@ -78,12 +78,12 @@ function outcomeWithin(
   context: ConformanceContext,
   answer: Promise<unknown>,
   ms: number,
-): Promise<'resolved' | 'rejected' | 'went on'> {
+): Promise<'resolved' | 'rejected' | 'continued'> {
   return Promise.race([
     answer.then(
       () => 'resolved' as const,
       () => 'rejected' as const,
     ),
-    context.pause(ms).then(() => 'went on' as const),
+    context.pause(ms).then(() => 'continued' as const),
   ])
 }

@@ -10,23 +10,23 @@ const fewCalls = 6
 /** What calls of the group cost in calls of the cloud. */
 export const callCases: readonly ConformanceCase[] = [
   {
-    name: 'list takes few calls, and not one for each machine',
+    name: 'list takes few calls, not one for each instance',
     needs: { instances: 3, cloud: ['calls'] },
     async run(context) {
       // Right after a change a group may look once at how it ended: what is counted is the list that is read again and
       // again.
       await context.settle()
-      const empty = await counted(context, 'list', 'list without new machines', () => context.list())
+      const empty = await counted(context, 'list', 'list without new instances', () => context.list())
       await context.launch(3)
       await context.settle()
-      const full = await counted(context, 'list', 'list with 3 more machines', () => context.list())
-      ensure(full.length <= fewCalls, `list with 3 more machines took ${full.length} calls: ${named(full)}`)
+      const full = await counted(context, 'list', 'list with 3 more instances', () => context.list())
+      ensure(full.length <= fewCalls, `list with 3 more instances took ${full.length} calls: ${named(full)}`)
       const more = full.length - empty.length
-      ensure(more < 3, `3 machines more make list ${more} calls longer: ${named(full)}`)
+      ensure(more < 3, `3 more instances make list ${more} calls longer: ${named(full)}`)
     },
   },
   {
-    name: 'what increase, connectInfo and decrease draw from rate limits is what init tells',
+    name: 'increase, connectInfo and decrease draw from the rate limits that init reports',
     needs: { instances: 3, cloud: ['calls'] },
     async run(context) {
       const before = new Set((await context.list()).map(({ id }) => id))
@@ -62,7 +62,7 @@ async function counted(
   const untold = calls.filter(({ bucket }) => Object.hasOwn(rateLimits?.buckets ?? {}, bucket) && !told[bucket])
   ensure(
     untold.length === 0,
-    `${what} draws from ${untold.map(({ bucket }) => bucket).join(', ')}, and init does not tell: ${named(untold)}`,
+    `${what} draws from ${untold.map(({ bucket }) => bucket).join(', ')}, which init does not report: ${named(untold)}`,
   )
   return calls
 }

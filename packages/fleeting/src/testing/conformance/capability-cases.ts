@@ -3,7 +3,7 @@ import { type ConformanceCase, ensure } from './conformance-case.ts'
 
 export const capabilityCases: readonly ConformanceCase[] = [
   {
-    name: 'heartbeat knows the living from the gone',
+    name: 'heartbeat succeeds for a running instance and fails for one that is gone',
     needs: { instances: 1, capability: 'heartbeat' },
     async run(context) {
       const [id] = await context.launch(1)
@@ -36,7 +36,7 @@ export const capabilityCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'interruption notices can be listened to, and no more',
+    name: 'a listener for interruption notices can be added and removed',
     needs: { capability: 'interruption_notice' },
     async run({ group }) {
       const stop = group.onInterruption!(() => {})

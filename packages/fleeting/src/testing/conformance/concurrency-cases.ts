@@ -9,7 +9,7 @@ const orders = [
 
 export const concurrencyCases: readonly ConformanceCase[] = [
   {
-    name: 'increases at the same time add up',
+    name: 'concurrent increases add up',
     needs: { instances: 2 },
     async run(context) {
       const before = alive(await context.list())
@@ -18,7 +18,7 @@ export const concurrencyCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'decreases at the same time each remove their own',
+    name: 'concurrent decreases each remove only what they name',
     needs: { instances: 3 },
     async run(context) {
       const [first, second, third] = await context.launch(3)
@@ -31,7 +31,7 @@ export const concurrencyCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'increase and decrease at the same time do not disturb each other, in whatever order they come',
+    name: 'concurrent increase and decrease do not affect each other, in either order',
     needs: { instances: 3 },
     async run(context) {
       const others = alive(await context.list())

@@ -32,7 +32,7 @@ export function conformanceContext(parts: ContextParts): ConformanceContext {
         return await act()
       } catch (error) {
         if (asGroupError(error).code !== 'conflict' || systemClock.now() >= endAt) throw error
-        notes.push(`${call} met a conflict, and was asked again`)
+        notes.push(`${call} met a conflict and was retried`)
         await context.pause(pollMs)
       }
     }
@@ -90,7 +90,7 @@ export function conformanceContext(parts: ContextParts): ConformanceContext {
       const errors = (result.errors ?? []).map(({ message }) => message).join('; ')
       ensure(
         result.requested === count,
-        `${count} were asked for, ${result.requested} accepted: ${errors || 'no error was told'}`,
+        `${count} were requested, ${result.requested} accepted: ${errors || 'no error was reported'}`,
       )
       return result
     },
@@ -109,7 +109,7 @@ export function conformanceContext(parts: ContextParts): ConformanceContext {
       const refused = ids.filter((id) => !accepted.includes(id))
       ensure(
         refused.length === 0,
-        `${refused.join(', ')} was not accepted: ${errors.map(({ message }) => message).join('; ') || 'no error was told'}`,
+        `${refused.join(', ')} was not accepted: ${errors.map(({ message }) => message).join('; ') || 'no error was reported'}`,
       )
       await context.until(
         `${ids.join(', ')} to be gone`,

@@ -108,18 +108,18 @@ export class ConformanceRun {
     const { instances = 0, capability, tells, wholeGroup, cloud: parts, fault } = needs
     const { maxInstances, signal } = this.#settings
     if (signal.aborted) return 'the run was stopped'
-    if (instances > maxInstances) return `needs ${instances} instances, and may have ${maxInstances}`
+    if (instances > maxInstances) return `needs ${instances} instances, but may have only ${maxInstances}`
     if (capability !== undefined && this.info.capabilities?.includes(capability) !== true)
       return `the group has no ${capability}`
     if (tells !== undefined && this.info.untold?.includes(tells))
-      return `the group's protocol has no words for ${tells.replace('_', ' ')}`
+      return `the group's protocol cannot report ${tells.replace('_', ' ')}`
     if (wholeGroup && this.info.maxSize > maxInstances)
-      return `the group can have ${this.info.maxSize} instances, and the run ${maxInstances}`
+      return `the group can have ${this.info.maxSize} instances, but the run only ${maxInstances}`
     if (wholeGroup && this.others.size > 0) return 'the group has instances that are not ours'
-    if (parts !== undefined && this.#cloud === undefined) return 'needs a hand on the cloud'
+    if (parts !== undefined && this.#cloud === undefined) return 'needs control of the cloud'
     const missing = parts?.filter((part) => this.#cloud?.[part] === undefined) ?? []
-    if (missing.length > 0) return `the hand on the cloud has no ${missing.join(' and no ')}`
-    if (fault !== undefined && this.#cloud?.unable?.has(fault)) return `the cloud cannot be made to answer ${fault}`
+    if (missing.length > 0) return `the control of the cloud lacks ${missing.join(' and ')}`
+    if (fault !== undefined && this.#cloud?.unable?.has(fault)) return `the cloud cannot be made to fail with ${fault}`
     return undefined
   }
 
@@ -143,13 +143,13 @@ export class ConformanceRun {
       const running = conformanceCase.run(context)
       await afterwards(untilAbort(running, limit.signal), async () => {
         // What is under way when a case is stopped may still make a machine.
-        using grace = deadline(systemClock, graceMs, () => new Error('the case went on'))
+        using grace = deadline(systemClock, graceMs, () => new Error('the case continued'))
         await untilAbort(running, grace.signal).catch(() => {})
         await this.#cleanUp(conformanceCase.name)
       })
       const rows = await untilAbort(context.list(), limit.signal)
       const missing = [...this.others].filter((id) => !rows.some((row) => row.id === id))
-      ensure(missing.length === 0, `${missing.join(', ')} was there before, and is gone`)
+      ensure(missing.length === 0, `${missing.join(', ')} existed before and is gone`)
     })
   }
 
@@ -185,7 +185,7 @@ export class ConformanceRun {
     using limit = deadline(
       systemClock,
       2 * patienceMs,
-      () => new Error(`what the case left was not gone after ${2 * patienceMs} ms`),
+      () => new Error(`what the case left behind was not removed after ${2 * patienceMs} ms`),
     )
     using over = abortAtEnd(limit.signal)
     const context = this.#context(name, over.signal, [])

@@ -16,7 +16,7 @@ export const connectCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'connectInfo of an instance that is not there says so, whether or not it ever was',
+    name: 'connectInfo of an instance that does not exist fails with not_found, whether or not it ever existed',
     needs: { instances: 1 },
     async run(context) {
       const [id] = await context.launch(1)
@@ -28,14 +28,14 @@ export const connectCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'connectInfo of an instance that is being created answers, or says not_ready',
+    name: 'connectInfo of an instance that is being created succeeds or fails with not_ready',
     needs: { instances: 1 },
     async run(context) {
       const before = new Set((await context.list()).map(({ id }) => id))
       await context.increase(1)
       const id = await context.until('a new instance', (rows) => rows.find((row) => !before.has(row.id))?.id)
       const code = await failureOf(context.group.connectInfo(id, context.signal))
-      ensure(code === undefined || code === 'not_ready', `expected an answer or not_ready for ${id}, got ${code}`)
+      ensure(code === undefined || code === 'not_ready', `expected a result or not_ready for ${id}, got ${code}`)
     },
   },
   {
@@ -59,7 +59,7 @@ export const connectCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'commands run, their output and exit code come back',
+    name: 'commands run and return their output and exit code',
     needs: { instances: 1 },
     async run(context) {
       const [id] = await context.launch(1)
@@ -79,7 +79,7 @@ export const connectCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'an instance that was removed is reached no more',
+    name: 'a removed instance can no longer be reached',
     needs: { instances: 1 },
     async run(context) {
       const [id] = await context.launch(1)
@@ -94,7 +94,7 @@ export const connectCases: readonly ConformanceCase[] = [
       const code = await failureOf(
         context.group.connect?.(id!, context.signal) ?? context.group.connectInfo(id!, context.signal),
       )
-      ensure(code !== undefined, `${id} is gone, and can be connected to`)
+      ensure(code !== undefined, `${id} is gone, but can still be connected to`)
     },
   },
 ]

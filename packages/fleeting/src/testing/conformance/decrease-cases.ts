@@ -2,13 +2,13 @@ import { alive, type ConformanceCase, type ConformanceContext, ensure, shown } f
 
 export const decreaseCases: readonly ConformanceCase[] = [
   {
-    name: 'decrease removes exactly those named',
+    name: 'decrease removes exactly the instances it names',
     needs: { instances: 3 },
     async run(context) {
       const [first, second, third] = await context.launch(3)
       await context.remove([second!])
       const rows = await context.settle()
-      ensure(running(rows, first) && running(rows, third), `only ${second} was to go; left are ${shown(rows)}`)
+      ensure(running(rows, first) && running(rows, third), `only ${second} was to be removed; left are ${shown(rows)}`)
     },
   },
   {
@@ -19,7 +19,7 @@ export const decreaseCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'decrease accepts what is being removed, and what is gone',
+    name: 'decrease accepts instances that are being removed or are gone',
     needs: { instances: 1 },
     async run(context) {
       const [id] = await context.launch(1)
@@ -28,7 +28,7 @@ export const decreaseCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'decrease accepts unknown ids, and touches nothing for them',
+    name: 'decrease accepts unknown ids and removes nothing for them',
     needs: { instances: 1 },
     async run(context) {
       const [id] = await context.launch(1)
@@ -37,7 +37,7 @@ export const decreaseCases: readonly ConformanceCase[] = [
       const unknown = [unlike(id!), `${id}0`, id!.slice(0, -1)].filter((candidate) => !there.includes(candidate))
       await accepts(context, unknown)
       const rows = await context.settle()
-      ensure(running(rows, id), `${id} was not named, and is gone: ${shown(rows)}`)
+      ensure(running(rows, id), `${id} was not named, but is gone: ${shown(rows)}`)
     },
   },
   {
@@ -59,8 +59,8 @@ export const decreaseCases: readonly ConformanceCase[] = [
     async run(context) {
       const [id] = await context.launch(1)
       const { accepted } = await context.group.decrease([], context.signal)
-      ensure(accepted.length === 0, `nothing was named, and ${accepted.join(', ')} accepted`)
-      ensure(running(await context.settle(), id), `nothing was named, and ${id} is gone`)
+      ensure(accepted.length === 0, `nothing was named, but ${accepted.join(', ')} accepted`)
+      ensure(running(await context.settle(), id), `nothing was named, but ${id} is gone`)
     },
   },
   {
@@ -90,7 +90,7 @@ async function accepts(context: ConformanceContext, ids: readonly string[]): Pro
   const refused = ids.filter((id) => !accepted.includes(id))
   ensure(
     refused.length === 0,
-    `expected ${refused.join(', ')} to be accepted: ${errors.map(({ message }) => message).join('; ') || 'no error was told'}`,
+    `expected ${refused.join(', ')} to be accepted: ${errors.map(({ message }) => message).join('; ') || 'no error was reported'}`,
   )
 }
 

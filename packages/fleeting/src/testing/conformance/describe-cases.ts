@@ -5,23 +5,23 @@ import { type ConformanceCase, type ConformanceContext, ensure, shown } from './
 /** Groups that can be asked for single instances; the others skip these. */
 export const describeCases: readonly ConformanceCase[] = [
   {
-    name: 'describe tells of running instances that they run, and of no others',
+    name: 'describe reports running instances as running, and no others',
     needs: { instances: 3 },
     async run(context) {
       const [first, second, other] = await context.launch(3)
       const rows = await described(context, [first!, second!])
       ensure(
         [first, second].every((id) => rows.some((row) => row.id === id && row.state === 'running')),
-        `${first} and ${second} run, and describe shows ${shown(rows)}`,
+        `${first} and ${second} are running, but describe shows ${shown(rows)}`,
       )
       ensure(
         rows.length === 2 && rows.every(({ id }) => id !== other),
-        `${first} and ${second} were asked for: ${shown(rows)}`,
+        `${first} and ${second} were requested: ${shown(rows)}`,
       )
     },
   },
   {
-    name: 'describe tells that an instance is gone, and only then',
+    name: 'describe reports an instance as gone only when it is',
     needs: { instances: 2 },
     async run(context) {
       const [gone, there] = await context.launch(2)
@@ -29,22 +29,22 @@ export const describeCases: readonly ConformanceCase[] = [
       await context.remove([gone!])
       const rows = await described(context, [gone!, there!, `${there}0`])
       const alive = rows.filter(({ state }) => state === 'running').map(({ id }) => id)
-      ensure(alive.length === 1 && alive[0] === there, `only ${there} runs, and describe shows ${shown(rows)}`)
+      ensure(alive.length === 1 && alive[0] === there, `only ${there} is running, but describe shows ${shown(rows)}`)
     },
   },
   {
-    name: 'describe of nothing tells nothing',
+    name: 'describe of nothing returns nothing',
     needs: { instances: 1 },
     async run(context) {
       await context.launch(1)
       const rows = await described(context, [])
-      ensure(rows.length === 0, `nothing was asked for: ${shown(rows)}`)
+      ensure(rows.length === 0, `nothing was requested: ${shown(rows)}`)
     },
   },
 ]
 
 async function described(context: ConformanceContext, ids: readonly string[]): Promise<readonly ListedInstance[]> {
   const { group, signal } = context
-  if (group.describe === undefined) context.skip('the group cannot be asked for single instances')
+  if (group.describe === undefined) context.skip('the group cannot describe single instances')
   return parseList(await group.describe(ids, signal), 'describe')
 }

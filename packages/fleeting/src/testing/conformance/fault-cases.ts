@@ -28,7 +28,7 @@ export const faultCases: readonly ConformanceCase[] = [
   ...faults.flatMap(({ kind, on, codes }) => on.map((each) => faultCase(kind, each, codes))),
   ...everyCall.map(timeoutCase),
   {
-    name: 'a hint how long to wait is passed on',
+    name: 'a hint of how long to wait is passed on',
     needs: { instances: 1, cloud: ['inject', 'heal'], fault: 'throttled' },
     async run(context) {
       const { cloud } = context
@@ -55,7 +55,7 @@ export const faultCases: readonly ConformanceCase[] = [
 function faultCase(kind: CloudFaultKind, on: FaultyCall, codes: readonly GroupErrorCode[]): ConformanceCase {
   const needsInstance = on === 'decrease' || on === 'connectInfo'
   return {
-    name: `${kind} on ${on} is told as ${codes.join(' or ')}`,
+    name: `${kind} on ${on} is reported as ${codes.join(' or ')}`,
     needs: { instances: on === 'list' ? 0 : 1, cloud: ['inject', 'heal'], fault: kind },
     async run(context) {
       const { cloud } = context
@@ -65,13 +65,13 @@ function faultCase(kind: CloudFaultKind, on: FaultyCall, codes: readonly GroupEr
       const refusal = await refusalOf(context, on, id)
       cloud.heal()
       if (refusal === undefined && on === 'connectInfo') context.skip('connectInfo needed no call that could fail')
-      ensure(refusal !== undefined, `${on} met ${kind}, and answered as if nothing had happened`)
+      ensure(refusal !== undefined, `${on} met ${kind} and succeeded as if nothing had happened`)
       ensure(codes.includes(refusal.code), `expected ${codes.join(' or ')}, got ${refusal.code}: ${refusal.message}`)
       await context.settle()
       const after = cloud.machines()
       ensure(
         after.length === before.length && before.every((machine) => after.includes(machine)),
-        `${on} failed, and changed ${before.join(', ') || 'nothing'} into ${after.join(', ') || 'nothing'}`,
+        `${on} failed, but changed ${before.join(', ') || 'nothing'} into ${after.join(', ') || 'nothing'}`,
       )
       await worksAgain(context, on, id)
     },
@@ -84,7 +84,7 @@ function faultCase(kind: CloudFaultKind, on: FaultyCall, codes: readonly GroupEr
  */
 function timeoutCase(on: FaultyCall): ConformanceCase {
   return {
-    name: `a time-out of ${on} is told as transient`,
+    name: `a time-out of ${on} is reported as transient`,
     needs: { instances: 1, cloud: ['inject', 'heal'], fault: 'hang' },
     async run(context) {
       const [id = ''] = await context.launch(1)
@@ -97,7 +97,7 @@ function timeoutCase(on: FaultyCall): ConformanceCase {
       const refusal = await refused
       context.cloud.heal()
       if (refusal === undefined && on === 'connectInfo') context.skip('connectInfo needed no call that could hang')
-      ensure(refusal !== undefined, `the cloud gave no answer to ${on}, which says that all went well`)
+      ensure(refusal !== undefined, `the cloud did not answer ${on}, which succeeded all the same`)
       ensure(refusal.code === 'transient', `expected transient, got ${refusal.code}: ${refusal.message}`)
       await worksAgain(context, on, id)
     },
@@ -109,7 +109,7 @@ async function worksAgain(context: ConformanceContext, on: FaultyCall, id: strin
   if (on === 'increase') {
     const [fresh] = await context.launch(1)
     const machines = context.cloud.machines()
-    ensure(machines.includes(fresh!), `launched ${fresh}, and the cloud has ${machines.join(', ')}`)
+    ensure(machines.includes(fresh!), `launched ${fresh}, but the cloud has ${machines.join(', ')}`)
   } else if (on === 'decrease') await context.remove([id])
   else if (on === 'connectInfo') await context.group.connectInfo(id, context.signal)
   else await context.list()

@@ -4,7 +4,7 @@ import { alive, type ConformanceCase, type ConformanceContext, ensure, shown, yo
 
 export const increaseCases: readonly ConformanceCase[] = [
   {
-    name: 'increase by one makes exactly one, which runs in the end',
+    name: 'increase by one launches exactly one instance, which ends up running',
     needs: { instances: 1 },
     async run(context) {
       const before = new Set(alive(await context.list()))
@@ -15,7 +15,7 @@ export const increaseCases: readonly ConformanceCase[] = [
       if (result.ids !== undefined)
         ensure(
           result.ids.length === 1 && result.ids[0] === id,
-          `increase told ids ${result.ids.join(', ')}, list shows ${id}`,
+          `increase returned the ids ${result.ids.join(', ')}, but list shows ${id}`,
         )
       await context.until('it to run', (rows) => rows.some((row) => row.id === id && row.state === 'running'))
       const rows = await context.settle()
@@ -56,7 +56,7 @@ export const increaseCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'increase by zero makes nothing',
+    name: 'increase by zero launches nothing',
     async run(context) {
       const before = alive(await context.list()).length
       const { requested } = await context.group
@@ -65,12 +65,12 @@ export const increaseCases: readonly ConformanceCase[] = [
       const rows = await context.settle()
       ensure(
         requested === 0 && alive(rows).length === before,
-        `nothing was asked for, ${requested} accepted, and there is ${shown(rows)}`,
+        `nothing was requested, ${requested} accepted, and there is ${shown(rows)}`,
       )
     },
   },
   {
-    name: 'a launch token that list shows launches once, however often it is asked',
+    name: 'a launch token that list shows launches only once, however often it is used',
     needs: { instances: 2 },
     async run(context) {
       const token = context.newToken()
@@ -85,11 +85,11 @@ export const increaseCases: readonly ConformanceCase[] = [
       const same = (await context.settle()).filter(
         ({ launchToken, state }) => launchToken === token && state !== 'deleting',
       )
-      ensure(same.length === 1, `token ${token} was asked twice and made ${shown(same)}`)
+      ensure(same.length === 1, `token ${token} was used twice and launched ${shown(same)}`)
     },
   },
   {
-    name: 'increase beyond the maximum gives what fits, and a quota error for the rest',
+    name: 'increase beyond the maximum accepts what fits and returns a quota error for the rest',
     needs: { instances: 1, wholeGroup: true },
     async run(context) {
       const { group, info, signal } = context
@@ -106,7 +106,7 @@ export const increaseCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'an id is not used again',
+    name: 'an id is never reused',
     needs: { instances: 1 },
     async run(context) {
       const [first] = await context.launch(1)

@@ -2,7 +2,7 @@ import { type ConformanceCase, ensure } from './conformance-case.ts'
 
 export const initCases: readonly ConformanceCase[] = [
   {
-    name: 'init tells an identity, a maximum and a version',
+    name: 'init returns an identity, a maximum and a version',
     async run({ info, maxInstances }) {
       ensure(
         typeof info.id === 'string' && info.id.trim() !== '',
@@ -20,7 +20,7 @@ export const initCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'init names only capabilities, placements and findings that are complete',
+    name: 'init reports only complete capabilities, placements and findings',
     async run({ group, info }) {
       const methods = {
         heartbeat: ['heartbeat'],
@@ -46,13 +46,13 @@ export const initCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'init finds every fault of the set-up',
+    name: 'init reports every fault of the set-up',
     needs: { cloud: ['misconfigurations'], tells: 'findings' },
     async run(context) {
       const wrong: string[] = []
       for (const [code, misconfigure] of context.cloud.misconfigurations) {
         if (context.info.findings?.some((finding) => finding.code === code))
-          wrong.push(`${code} is found while all is well`)
+          wrong.push(`${code} is reported while nothing is wrong`)
         const undo = misconfigure()
         const group = await context.makeGroup()
         try {

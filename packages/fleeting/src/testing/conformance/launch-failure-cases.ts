@@ -8,7 +8,7 @@ export const launchFailureCases: readonly ConformanceCase[] = [
   failingLaunch('quota', ['quota']),
   failingLaunch('invalid_config', ['invalid_config', 'not_found']),
   {
-    name: 'of a launch that fails in part, all that was asked for is accounted for',
+    name: 'a launch that fails in part accounts for everything that was requested',
     needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'capacity' },
     async run(context) {
       const before = new Set((await context.list()).map(({ id }) => id))
@@ -26,7 +26,7 @@ export const launchFailureCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'giveBack takes back what has not come, and no instance',
+    name: 'giveBack gives back what has not appeared, and no instance',
     needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'capacity' },
     async run(context) {
       const { group, cloud, signal } = context
@@ -40,7 +40,7 @@ export const launchFailureCases: readonly ConformanceCase[] = [
         (rows) => requested === 0 || rows.some(({ state }) => state === 'failed'),
       )
       const left = await group.giveBack(signal)
-      ensure(left === 0, `nothing is on its way; expected that 0 are left, got ${left}`)
+      ensure(left === 0, `nothing is pending; expected 0 left, got ${left}`)
       // What failed as a machine is an instance, and goes as every other.
       const rows = await context.list()
       await context.remove(
@@ -49,14 +49,14 @@ export const launchFailureCases: readonly ConformanceCase[] = [
       const after = await context.list()
       ensure(
         after.every(({ state }) => state === 'running'),
-        `what has not come was given back, and list shows ${shown(after)}`,
+        `what had not appeared was given back, but list shows ${shown(after)}`,
       )
       cloud.heal()
       await context.settle()
       const machines = cloud.machines()
       ensure(
         machines.join() === before.join(),
-        `${requested} that had not come were given back; expected the machines ${before.join(', ')}, got ${machines.join(', ')}`,
+        `${requested} that had not appeared were given back; expected the instances ${before.join(', ')}, got ${machines.join(', ')}`,
       )
     },
   },
@@ -64,7 +64,7 @@ export const launchFailureCases: readonly ConformanceCase[] = [
 
 function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): ConformanceCase {
   return {
-    name: `a launch that fails for ${kind} says so, and what was asked for is given back`,
+    name: `a launch that fails for ${kind} reports it and gives back what was requested`,
     needs: { instances: 2, cloud: ['inject', 'heal'], fault: kind },
     async run(context) {
       const { cloud } = context
@@ -74,20 +74,23 @@ function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): 
       const { requested, error } = await launch(context, 2)
       if (error !== undefined)
         ensure(codes.includes(error.code), `expected ${codes.join(' or ')}, got ${error.code}: ${error.message}`)
-      else ensure(requested === 2, `${requested} of 2 were accepted, and no error told why not more`)
+      else ensure(requested === 2, `${requested} of 2 were accepted, and no error said why not more`)
       const failed = await context.until(`${requested} launches to fail`, (rows) => {
         const fresh = rows.filter(({ id }) => !known.has(id))
-        ensure(!fresh.some(({ state }) => state === 'running'), `the cloud says ${kind}, and there is ${shown(fresh)}`)
+        ensure(
+          !fresh.some(({ state }) => state === 'running'),
+          `the cloud answers ${kind}, and there is ${shown(fresh)}`,
+        )
         return fresh.length === requested && fresh.every(({ state }) => state === 'failed') && fresh
       })
       const isUntold = context.info.untold?.includes('launch_errors') ?? false
       if (isUntold && failed.length > 0)
-        context.note("why it failed is not told: the group's protocol has no words for it")
+        context.note("the reason is not reported: the group's protocol cannot carry it")
       for (const row of isUntold ? [] : failed) {
         const code = row.error?.code ?? 'no error'
         ensure(
           codes.some((each) => each === code),
-          `expected ${row.id}, which failed, to tell ${codes.join(' or ')}, got ${code}`,
+          `expected ${row.id}, which failed, to report ${codes.join(' or ')}, got ${code}`,
         )
       }
       context.note(requested === 0 ? 'refused at once' : `accepted, then ${shown(failed)}`)
@@ -96,14 +99,14 @@ function failingLaunch(kind: CloudFaultKind, codes: readonly GroupErrorCode[]): 
       await context.settle()
       ensure(
         cloud.machines().length === before,
-        `${failed.length} failed launches were removed, and came back: ${cloud.machines().join(', ')}`,
+        `${failed.length} failed launches were removed, but came back: ${cloud.machines().join(', ')}`,
       )
       await context.launch(1)
       await context.settle()
       const { length } = cloud.machines()
       ensure(
         length === before + 1,
-        `after the failed launch one was asked for; expected ${before + 1} machines, got ${length}`,
+        `one was requested after the failed launch; expected ${before + 1} machines, got ${length}`,
       )
     },
   }

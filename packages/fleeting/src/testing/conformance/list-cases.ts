@@ -2,14 +2,14 @@ import { type ConformanceCase, ensure, shown } from './conformance-case.ts'
 
 export const listCases: readonly ConformanceCase[] = [
   {
-    name: 'list answers the same while nothing happens',
+    name: 'list returns the same while nothing happens',
     async run(context) {
       const [first, second] = [await context.list(), await context.list()]
       ensure(shown(sorted(first)) === shown(sorted(second)), `expected ${shown(first)} again, got ${shown(second)}`)
     },
   },
   {
-    name: 'list shows every machine that the cloud has, and no other',
+    name: 'list shows every instance that the cloud has, and no others',
     needs: { instances: 3, cloud: [] },
     async run(context) {
       const { cloud } = context
@@ -17,9 +17,9 @@ export const listCases: readonly ConformanceCase[] = [
       const rows = await context.settle()
       const machines = cloud.machines()
       const left = machines.filter((id) => !rows.some((row) => row.id === id))
-      ensure(left.length === 0, `the cloud has ${left.join(', ')} too, and list shows ${shown(rows)}`)
+      ensure(left.length === 0, `the cloud has ${left.join(', ')} too, but list shows ${shown(rows)}`)
       const invented = rows.filter(({ id, state }) => state === 'running' && !machines.includes(id))
-      ensure(invented.length === 0, `the cloud has only ${machines.join(', ')}, and list shows ${shown(rows)}`)
+      ensure(invented.length === 0, `the cloud has only ${machines.join(', ')}, but list shows ${shown(rows)}`)
     },
   },
 ]

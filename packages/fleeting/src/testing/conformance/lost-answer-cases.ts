@@ -4,7 +4,7 @@ import { alive, type ConformanceCase, ensure, shown } from './conformance-case.t
 /** The cloud acts, and the connection is cut before it can say so. */
 export const lostAnswerCases: readonly ConformanceCase[] = [
   {
-    name: 'an increase whose answer was lost launches no more than was asked for, and list shows what came of it',
+    name: 'an increase whose response was lost launches no more than requested, and list shows the result',
     needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'lost_answer' },
     async run(context) {
       const { cloud } = context
@@ -13,24 +13,24 @@ export const lostAnswerCases: readonly ConformanceCase[] = [
       const error = await errorOf(context.group.increase({ count: 2, launchToken: context.newToken() }, context.signal))
       ensure(
         error === undefined || error.code === 'transient',
-        `nobody can know what came of it: expected transient, got ${error?.code}`,
+        `the outcome cannot be known: expected transient, got ${error?.code}`,
       )
-      context.note(error === undefined ? 'asked the cloud again by itself' : 'threw, as nobody can know')
+      context.note(error === undefined ? 'retried on its own' : 'threw, as the outcome cannot be known')
       const fresh = await context.until('2 new instances', (rows) => {
         const ids = alive(rows).filter((id) => !before.has(id))
         return ids.length >= 2 && ids
       })
       await context.settle()
       const made = cloud.machines().filter((id) => !before.has(id))
-      ensure(made.length === 2, `2 were asked for, and the cloud has ${made.join(', ')}`)
+      ensure(made.length === 2, `2 were requested, and the cloud has ${made.join(', ')}`)
       ensure(
         made.every((id) => fresh.includes(id)),
-        `the cloud has ${made.join(', ')}, and list shows ${fresh.join(', ')}`,
+        `the cloud has ${made.join(', ')}, but list shows ${fresh.join(', ')}`,
       )
     },
   },
   {
-    name: 'the same token asked again after a lost answer launches nothing more, where the cloud can tell',
+    name: 'reusing a token after a lost response launches nothing more, where the cloud can tell',
     needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'lost_answer' },
     async run(context) {
       const { cloud } = context
@@ -40,21 +40,24 @@ export const lostAnswerCases: readonly ConformanceCase[] = [
       cloud.inject({ kind: 'lost_answer', on: 'increase', times: 1 })
       await errorOf(context.group.increase(request, context.signal))
       const { requested } = await context.group.increase(request, context.signal)
-      ensure(requested === 1, `the token was asked for again: expected 1 requested, got ${requested}`)
+      ensure(requested === 1, `the token was used again: expected 1 requested, got ${requested}`)
       await context.until('1 new instance', (rows) => alive(rows).some((id) => !known.has(id)))
       const rows = await context.settle()
       const tells = rows.some(({ launchToken }) => launchToken === request.launchToken)
       const made = cloud.machines().length - before
-      ensure(made === 1 || (made === 2 && !tells), `1 was asked for twice with one token, and the cloud made ${made}`)
+      ensure(
+        made === 1 || (made === 2 && !tells),
+        `1 was requested twice with one token, and the cloud launched ${made}`,
+      )
       context.note(
         made === 1
           ? 'the cloud can tell'
-          : 'the cloud cannot tell: who asks again without a look at list gets twice as many',
+          : 'the cloud cannot tell: a caller that retries without reading list gets twice as many',
       )
     },
   },
   {
-    name: 'a decrease whose answer was lost can be asked again, and removes only those named',
+    name: 'a decrease whose response was lost can be retried and removes only what it names',
     needs: { instances: 2, cloud: ['inject', 'heal'], fault: 'lost_answer' },
     async run(context) {
       const [named, other] = await context.launch(2)
@@ -62,7 +65,10 @@ export const lostAnswerCases: readonly ConformanceCase[] = [
       await errorOf(context.group.decrease([named!], context.signal))
       await context.remove([named!])
       const rows = await context.settle()
-      ensure(context.cloud.machines().includes(other!), `only ${named} was to go, and ${other} is gone: ${shown(rows)}`)
+      ensure(
+        context.cloud.machines().includes(other!),
+        `only ${named} was to be removed, but ${other} is gone: ${shown(rows)}`,
+      )
     },
   },
 ]

@@ -4,7 +4,7 @@ import { alive, type ConformanceCase, ensure, shown } from './conformance-case.t
 /** What other people, and the cloud itself, do to a group. */
 export const otherPeopleCases: readonly ConformanceCase[] = [
   {
-    name: "another's machine is shown, and left alone by increase and decrease",
+    name: 'an instance of somebody else is shown, and increase and decrease leave it alone',
     needs: { instances: 3, cloud: ['addForeign'] },
     async run(context) {
       const foreign = await context.cloud.addForeign()
@@ -14,13 +14,13 @@ export const otherPeopleCases: readonly ConformanceCase[] = [
       const rows = await context.settle()
       ensure(
         alive(rows).includes(foreign),
-        `only ${first} was to go, and the foreign ${foreign} is gone: ${shown(rows)}`,
+        `only ${first} was to be removed, but the foreign ${foreign} is gone: ${shown(rows)}`,
       )
-      ensure(alive(rows).includes(second!), `only ${first} was to go, and ${second} is gone: ${shown(rows)}`)
+      ensure(alive(rows).includes(second!), `only ${first} was to be removed, but ${second} is gone: ${shown(rows)}`)
     },
   },
   {
-    name: 'increase adds to a size that somebody else has raised',
+    name: 'increase adds to a size that another party has raised',
     needs: { instances: 3, cloud: ['resize'] },
     async run(context) {
       const before = alive(await context.list()).length
@@ -31,33 +31,36 @@ export const otherPeopleCases: readonly ConformanceCase[] = [
       const rows = await context.settle()
       ensure(
         alive(rows).length === before + 3,
-        `1 was launched, 1 added by somebody else, 1 launched: expected 3 more, got ${shown(rows)}`,
+        `1 was launched, 1 added by another party, 1 launched: expected 3 more, got ${shown(rows)}`,
       )
     },
   },
   {
-    name: 'decrease after somebody else has lowered the size removes only those named',
+    name: 'decrease removes only what it names after another party has lowered the size',
     needs: { instances: 3, cloud: ['resize'] },
     async run(context) {
       const ours = await context.launch(3)
       await context.cloud.resize(-1)
-      const left = await context.until('one to go', (rows) => {
+      const left = await context.until('one to be gone', (rows) => {
         const there = alive(rows).filter((id) => ours.includes(id))
         return there.length === 2 && there
       })
       await context.remove([left[0]!])
       const rows = await context.settle()
-      ensure(alive(rows).includes(left[1]!), `only ${left[0]} was to go, and ${left[1]} is gone: ${shown(rows)}`)
+      ensure(
+        alive(rows).includes(left[1]!),
+        `only ${left[0]} was to be removed, but ${left[1]} is gone: ${shown(rows)}`,
+      )
     },
   },
   {
-    name: 'a machine that went without a word is not shown as running, is not reached, and can be removed',
+    name: 'an instance that vanished is not shown as running, cannot be reached, and can be removed',
     needs: { instances: 2, cloud: ['kill'] },
     async run(context) {
       const [victim, other] = await context.launch(2)
       await context.cloud.kill(victim!)
       await context.until(
-        `${victim} to be shown as running no more`,
+        `${victim} to be no longer shown as running`,
         (rows) => !rows.some(({ id, state }) => id === victim && state === 'running'),
       )
       const code = await context.group.connectInfo(victim!, context.signal).then(
@@ -71,7 +74,7 @@ export const otherPeopleCases: readonly ConformanceCase[] = [
       )
       await context.remove([victim!])
       const rows = await context.settle()
-      ensure(alive(rows).includes(other!), `${other} was not named, and is gone: ${shown(rows)}`)
+      ensure(alive(rows).includes(other!), `${other} was not named, but is gone: ${shown(rows)}`)
     },
   },
 ]

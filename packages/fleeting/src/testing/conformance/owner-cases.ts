@@ -23,7 +23,7 @@ const second: GroupOwner = {
  */
 export const ownerCases: readonly ConformanceCase[] = [
   {
-    name: 'owner: a claim is what owners answers, and the last one counts',
+    name: 'owner: owners returns the last claim',
     run: (context) =>
       onOwned(context, async (group) => {
         for (const owner of [first, second, { ...second, epoch: 13 }]) {
@@ -49,7 +49,7 @@ export const ownerCases: readonly ConformanceCase[] = [
       }),
   },
   {
-    name: 'owner: a claim stays through launches and removals, and ends none of them',
+    name: 'owner: a claim survives launches and removals and removes no instance',
     needs: { instances: 1 },
     run: (context) =>
       onOwned(context, async (group) => {
@@ -73,7 +73,7 @@ async function onOwned(context: ConformanceContext, act: (group: OwnedGroup) => 
   if (group.owners === undefined && group.claim === undefined) return context.skip('the group holds no owner')
   ensure(
     group.owners !== undefined && group.claim !== undefined,
-    'owners and claim come together, and one of them is missing',
+    'a group has both owners and claim or neither, and one of them is missing',
   )
   const owned = group as OwnedGroup
   const before = await owned.owners(signal)

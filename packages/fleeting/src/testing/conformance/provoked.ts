@@ -47,6 +47,6 @@ function toldIn(on: FaultyCall, answer: unknown): GroupError | undefined {
   } = answer as { requested?: number; accepted?: readonly string[]; errors?: readonly unknown[] }
   if ((requested ?? accepted?.length) !== 0) return undefined
   return errors.length === 0
-    ? new GroupError('transient', `${on} did nothing, and told no error`)
+    ? new GroupError('transient', `${on} did nothing and reported no error`)
     : asGroupError(errors[0])
 }

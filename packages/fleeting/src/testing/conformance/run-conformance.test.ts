@@ -49,9 +49,9 @@ describe('runConformance', () => {
     expect(report.outcomes).toContainEqual({
       durationMs: 0,
       notes: [],
-      name: 'decrease removes exactly those named',
+      name: 'decrease removes exactly the instances it names',
       outcome: 'skipped',
-      reason: 'needs 3 instances, and may have 1',
+      reason: 'needs 3 instances, but may have only 1',
     })
     expect(report.passed + report.skipped).toBe(report.outcomes.length)
   })
@@ -69,7 +69,7 @@ describe('runConformance', () => {
       cloud,
       onWait: (wait) => waits.push(wait),
     })
-    await run.run(conformanceCases.find(({ name }) => name.startsWith('list shows every machine'))!)
+    await run.run(conformanceCases.find(({ name }) => name.startsWith('list shows every instance'))!)
     const wait = waits.find(({ what }) => what.startsWith('3 new instances to run; list shows '))
     expect(wait).toMatchObject({
       what: expect.stringMatching(/, and not \S+, which the cloud has too$/),
@@ -90,9 +90,9 @@ describe('runConformance', () => {
     })
     const waits: ConformanceWait[] = []
     const run = await ConformanceRun.start(() => group, { ...quick, onWait: (wait) => waits.push(wait) })
-    await run.run(conformanceCases.find(({ name }) => name.startsWith('list answers the same'))!)
+    await run.run(conformanceCases.find(({ name }) => name.startsWith('list returns the same'))!)
     expect(waits).toContainEqual(
-      expect.objectContaining({ name: 'list answers the same while nothing happens', what: 'an answer of list' }),
+      expect.objectContaining({ name: 'list returns the same while nothing happens', what: 'an answer of list' }),
     )
   })
 
@@ -119,12 +119,12 @@ describe('runConformance', () => {
     const report = await runConformance(() => group, { ...patient, cloud: good.hand })
     expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
     const silent = report.outcomes.flatMap((outcome) => (outcome.outcome === 'skipped' ? [outcome.reason] : []))
-    expect(silent).toContain("the group's protocol has no words for states")
-    expect(silent).toContain("the group's protocol has no words for findings")
+    expect(silent).toContain("the group's protocol cannot report states")
+    expect(silent).toContain("the group's protocol cannot report findings")
     const failing = report.outcomes.find(({ name }) => name.startsWith('a launch that fails for capacity'))
     expect(failing).toMatchObject({
       outcome: 'passed',
-      notes: expect.arrayContaining([expect.stringContaining('is not told')]),
+      notes: expect.arrayContaining([expect.stringContaining('is not reported')]),
     })
   })
 
@@ -174,7 +174,7 @@ describe('runConformance', () => {
     expect(bad.outcomes).toContainEqual(
       expect.objectContaining({
         outcome: 'failed',
-        error: expect.objectContaining({ message: `${victim} was there before, and is gone` }),
+        error: expect.objectContaining({ message: `${victim} existed before and is gone` }),
       }),
     )
   })

@@ -6,7 +6,7 @@ const unheardOf = 'CONFORMANCE_LEVITATING'
 
 export const stateCases: readonly ConformanceCase[] = [
   {
-    name: 'every state of the cloud means what it may mean',
+    name: 'every state of the cloud maps to an allowed state',
     needs: { instances: 1, cloud: ['states', 'setState'], tells: 'states' },
     async run(context) {
       const [id] = await context.launch(1)
@@ -20,16 +20,16 @@ export const stateCases: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'a state that nobody has heard of is shown as unknown, with its word',
+    name: 'an unheard-of state is shown as unknown, with its name',
     needs: { instances: 1, cloud: ['setState'], tells: 'states' },
     async run(context) {
       const [id] = await context.launch(1)
       const { state, detail = '' } = await shownAs(context, id!, unheardOf)
-      ensure(state !== undefined, `${id} is in the state ${unheardOf}, and list drops it`)
+      ensure(state !== undefined, `${id} is in the state ${unheardOf}, but list drops it`)
       ensure(state === 'unknown', `${id} is in the state ${unheardOf}, which list takes for ${state}`)
       ensure(
         detail.toLowerCase().includes(unheardOf.toLowerCase()),
-        `expected the word ${unheardOf} in the detail, got ${JSON.stringify(detail)}`,
+        `expected ${unheardOf} in the detail, got ${JSON.stringify(detail)}`,
       )
     },
   },

@@ -33,7 +33,7 @@ export function summaryLines({ outcomes, passed, failed, skipped, calls }: Confo
 function callLine(calls: Readonly<Record<string, number>>): string {
   const counts = Object.entries(calls).toSorted(([, a], [, b]) => b - a)
   const total = counts.reduce((sum, [, count]) => sum + count, 0)
-  return `${total} calls of the cloud: ${counts.map(([operation, count]) => `${operation} ${count}`).join(', ')}`
+  return `${total} calls to the cloud: ${counts.map(([operation, count]) => `${operation} ${count}`).join(', ')}`
 }
 
 function whyOf(outcome: ConformanceOutcome): readonly string[] {

@@ -31,7 +31,7 @@ export async function* readMachineTar(
       if (block.length === 0) return
       if (block.every((byte) => byte === 0)) continue
       const header = block.length === 512 && hasTarChecksum(block) ? readTarHeader(block) : undefined
-      if (header === undefined) throw new ArchiveError('damaged', "what the machine's tar writes cannot be read")
+      if (header === undefined) throw new ArchiveError('damaged', "the output of the instance's tar cannot be read")
       const { typeflag, size } = header
       const padding = (512 - (size % 512)) % 512
       if (typeflag === 'L' || typeflag === 'K') {
@@ -66,5 +66,5 @@ export async function* readMachineTar(
 }
 
 function cutShort(): ArchiveError {
-  return new ArchiveError('damaged', "what the machine's tar writes is cut short")
+  return new ArchiveError('damaged', "the output of the instance's tar is truncated")
 }

@@ -32,9 +32,9 @@ export async function* readTar(
       const block = await blocks.take(512)
       if (block.length === 512 && block.every((byte) => byte === 0)) break
       // An archive that was written to its end says so.
-      if (block.length < 512) throw damaged('it is cut short')
+      if (block.length < 512) throw damaged('it is truncated')
       const header = hasTarChecksum(block) ? readTarHeader(block) : undefined
-      if (header === undefined) throw damaged('where a header should be is none')
+      if (header === undefined) throw damaged('a header is missing')
       onHeader()
       if (isExtension(header)) {
         extension = { ...extension, ...(await readExtension(header, blocks)) }
@@ -50,7 +50,7 @@ export async function* readTar(
           bytes: (async function* () {
             while (left > 0) {
               const piece = await blocks.some(Math.min(left, largestPiece))
-              if (piece === undefined) throw damaged('it is cut short')
+              if (piece === undefined) throw damaged('it is truncated')
               left -= piece.length
               yield piece
             }
@@ -81,13 +81,13 @@ function isExtension({ typeflag }: TarHeader): boolean {
 async function readExtension({ typeflag, size }: TarHeader, blocks: BlockReader): Promise<Extension> {
   if (size > longestExtension) throw damaged(`a name of ${size} bytes`)
   const bytes = await blocks.take(size)
-  if (bytes.length < size) throw damaged('it is cut short')
+  if (bytes.length < size) throw damaged('it is truncated')
   await skip(blocks, (512 - (size % 512)) % 512)
   if (typeflag === 'x') return paxExtension(bytes)
   // One for all that follow may only comment.
   if (typeflag === 'g') {
     if (Object.keys(paxExtension(bytes)).length > 0)
-      throw new ArchiveError('unsupported', 'the archive is refused: one name or size for all its entries')
+      throw new ArchiveError('unsupported', 'the archive is refused: it sets one name or size for all its entries')
     return {}
   }
   const end = bytes.indexOf(0)
@@ -120,7 +120,7 @@ function paxExtension(bytes: Buffer): Extension {
 
 function decimal(value: Buffer): number {
   const text = value.toString()
-  if (!/^\d{1,15}$/.test(text)) throw damaged('a size that is no number')
+  if (!/^\d{1,15}$/.test(text)) throw damaged('a size that is not a number')
   return Number(text)
 }
 
@@ -130,7 +130,7 @@ function memberEntry(header: TarHeader, size: number, extension: Extension): Arc
   const path = entryPath(name)
   const type = entryType(header.typeflag, name)
   if (type === undefined) throw notWritten(path, header.typeflag)
-  if (type !== 'file' && size > 0) throw damaged(`${JSON.stringify(path)} is no file, but has bytes`)
+  if (type !== 'file' && size > 0) throw damaged(`${JSON.stringify(path)} is not a file but has content`)
   if (path === '') {
     if (type === 'directory') return undefined
     throw new ArchiveError('unsafe', `the archive is refused: ${JSON.stringify(name.toString())} is a ${type}`)
@@ -174,13 +174,13 @@ function notWritten(path: string, typeflag: string): ArchiveError {
 async function skip(blocks: BlockReader, length: number): Promise<void> {
   for (let left = length; left > 0; ) {
     const piece = await blocks.some(Math.min(left, largestPiece))
-    if (piece === undefined) throw damaged('it is cut short')
+    if (piece === undefined) throw damaged('it is truncated')
     left -= piece.length
   }
 }
 
 function sparse(): ArchiveError {
-  return new ArchiveError('unsupported', 'the archive is refused: sparse files are not read')
+  return new ArchiveError('unsupported', 'the archive is refused: sparse files are not supported')
 }
 
 function damaged(why: string): ArchiveError {

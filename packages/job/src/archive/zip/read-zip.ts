@@ -52,7 +52,7 @@ export async function readZip(file: ArchiveFile, tally: ContentTally): Promise<Z
     spans.push({ start: listed.relativeOffsetOfLocalHeader, end: part.start + part.compressedSize })
     tally.addBytes(part.size)
     const type = entryType(listed, path)
-    if (type === 'directory' && part.size > 0) throw damaged(`the directory ${JSON.stringify(path)} has bytes`)
+    if (type === 'directory' && part.size > 0) throw damaged(`the directory ${JSON.stringify(path)} has content`)
     if (path === '') {
       if (type === 'directory') continue
       throw new ArchiveError('unsafe', `the archive is refused: ${JSON.stringify(name.toString())} is a ${type}`)
@@ -172,11 +172,11 @@ async function locate(file: ReadAhead, listed: yauzl.Entry, path: string): Promi
     )
   const local = await file.readAt(offset, 30 + listed.fileNameRaw.length)
   if (local.length < 30 || local.readUInt32LE(0) !== 0x04034b50)
-    throw damaged(`nothing where ${JSON.stringify(path)} should be`)
+    throw damaged(`${JSON.stringify(path)} is missing where it should be`)
   const flags = local.readUInt16LE(6)
   const nameLength = local.readUInt16LE(26)
   const differs = (what: string): never => {
-    throw damaged(`${JSON.stringify(path)} has another ${what} in the list of contents than before its bytes`)
+    throw damaged(`${JSON.stringify(path)} has a different ${what} in the central directory than in its own header`)
   }
   if (nameLength !== listed.fileNameRaw.length || !local.subarray(30).equals(listed.fileNameRaw)) differs('name')
   if (local.readUInt16LE(8) !== method) differs('compression')
@@ -245,12 +245,12 @@ async function* partBytes(
   let checksum = 0
   for await (const piece of unpacked(file, small, part)) {
     left -= piece.length
-    if (left < 0) throw damaged(`${JSON.stringify(path)} is longer than its ${part.size} bytes`)
+    if (left < 0) throw damaged(`${JSON.stringify(path)} is longer than its declared ${part.size} bytes`)
     checksum = crc32(piece, checksum)
     yield piece
   }
-  if (left > 0) throw damaged(`${JSON.stringify(path)} is cut short`)
-  if (checksum !== part.crc32) throw damaged(`the checksum of ${JSON.stringify(path)} does not fit`)
+  if (left > 0) throw damaged(`${JSON.stringify(path)} is truncated`)
+  if (checksum !== part.crc32) throw damaged(`the checksum of ${JSON.stringify(path)} does not match`)
 }
 
 async function* unpacked(

@@ -14,7 +14,7 @@ export function policiesWithoutEffect(runners: readonly ReadRunner[]): readonly 
             {
               path: `runners[${index}].autoscaler.policy[${place}].preemptive_mode`,
               message:
-                'expected false, or an idle_count above 0, got neither: from rest no instance is made, so no job is asked for',
+                'expected false, or an idle_count above 0, got neither: without it no first instance is launched and no job is requested',
             },
           ]
         : [],

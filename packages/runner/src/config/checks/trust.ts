@@ -58,8 +58,8 @@ export function trustWarnings(runners: readonly ReadRunner[]): readonly Problem[
     if (trust === 'all' || !plugins(autoscaler).has(lastingHosts)) return []
     const message =
       trust === 'none'
-        ? 'expected a plugin that makes new instances, got "static": its hosts serve one job after the other'
-        : 'expected a plugin that makes new instances, got "static": a host stays with the project that it served first, until the manager is started anew'
+        ? 'expected a plugin that launches new instances, got "static": its hosts serve one job after the other'
+        : 'expected a plugin that launches new instances, got "static": a host stays with the first project it served until the manager restarts'
     return [{ path: `runners[${index}].trust`, message }]
   })
 }

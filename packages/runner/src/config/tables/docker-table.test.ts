@@ -397,7 +397,7 @@ test('containers on autoscaled instances need both tables', () => {
 
 test('what cannot be with an Engine is told by name', () => {
   expect(problemsOf(engine().replace('limit = 4', 'limit = 0\ntrust = "project"\nbuilds_dir = "builds"'))).toEqual([
-    'runners[0].limit: expected a number above 0, because executor is "docker" and concurrent has no bound, got 0',
+    'runners[0].limit: expected a number above 0, because executor is "docker" and concurrent has no limit, got 0',
     'runners[0].trust: expected "all", because executor is "docker", got "project": its one Engine serves all projects',
     'runners[0].builds_dir: expected an absolute path below /, because executor is "docker", got "builds"',
   ])
@@ -409,7 +409,7 @@ test('instances of containers can serve all projects or one job, not one project
     problemsOf(`${runner('docker-autoscaler')}trust = "${trust}"\n${autoscaler}[runners.docker]\n`)
   expect([trusting('all'), trusting('none')]).toEqual([[], []])
   expect(trusting('project')).toEqual([
-    'runners[0].trust: expected "all" or "none", because executor is "docker-autoscaler", got "project": which projects an instance served is not kept',
+    'runners[0].trust: expected "all" or "none", because executor is "docker-autoscaler", got "project": the projects that it served are not recorded',
   ])
 })
 

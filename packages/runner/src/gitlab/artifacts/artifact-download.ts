@@ -179,5 +179,5 @@ async function readMessage(body: Answer['body']): Promise<string> {
 function unanswered({ host }: URL, error: unknown): ArtifactDownloadError {
   if (error instanceof RedirectError) return new ArtifactDownloadError('failed', error.message, { cause: error })
   const { code, message } = error as NodeJS.ErrnoException
-  return new ArtifactDownloadError('failed', `no whole answer from ${host}: ${message || code}`, { cause: error })
+  return new ArtifactDownloadError('failed', `no complete answer from ${host}: ${message || code}`, { cause: error })
 }

@@ -60,7 +60,10 @@ export async function uploadArtifact(upload: ArtifactUpload, options: ArtifactUp
       if (status === 307 || status === 308) {
         const location = readLocation(headers.location, url)
         if (location === undefined || redirects++ === maxRedirects)
-          throw new ArtifactUploadError('failed', `${url.host} answered ${words(status)} to nowhere, or too often`)
+          throw new ArtifactUploadError(
+            'failed',
+            `${url.host} answered ${words(status)} without a usable address, or too often`,
+          )
         await options.redirects.check(url, location).catch((error: unknown) => {
           throw notFollowed(error)
         })
@@ -75,7 +78,7 @@ export async function uploadArtifact(upload: ArtifactUpload, options: ArtifactUp
     const { retries, failure, askedMs } = judge(outcome, url, clock)
     if (tries >= retries) throw failure
     const waitMs = askedMs ?? backoffMs(tryCurve, tries, random)
-    await upload.report(`${failure.message}; again in ${Math.ceil(waitMs / 1000)} s`)
+    await upload.report(`${failure.message}; retrying in ${Math.ceil(waitMs / 1000)} s`)
     await delay(clock, waitMs, upload.signal)
   }
 }

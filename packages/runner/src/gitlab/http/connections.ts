@@ -74,7 +74,7 @@ function findProxy(url: URL, environment: Environment): URL | undefined {
     return proxyFor(url, environment)
   } catch {
     // Without the cause, which shows the password.
-    throw new JobApiError('invalid_config', 'the proxy in the environment is no URL')
+    throw new JobApiError('invalid_config', 'the proxy in the environment is not a URL')
   }
 }
 
@@ -106,6 +106,6 @@ function readPem(file: string): string {
   } catch (cause) {
     throw new JobApiError('invalid_config', `${file} cannot be read: ${(cause as Error).message}`, { cause })
   }
-  if (!text.includes('-----BEGIN ')) throw new JobApiError('invalid_config', `${file} holds no PEM`)
+  if (!text.includes('-----BEGIN ')) throw new JobApiError('invalid_config', `${file} contains no PEM`)
   return text
 }

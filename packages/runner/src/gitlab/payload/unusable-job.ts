@@ -47,8 +47,8 @@ export async function failUnusableJob(
       { state: 'failed', failureReason: 'runner_system_failure', output },
       signal,
     )
-    if (status !== 200) logger.warn({ job: job.id, status, message }, 'unusable job not given back')
+    if (status !== 200) logger.warn({ job: job.id, status, message }, 'unusable job could not be reported as failed')
   } catch (error) {
-    logger.warn({ job: job.id, error }, 'unusable job not given back')
+    logger.warn({ job: job.id, error }, 'unusable job could not be reported as failed')
   }
 }

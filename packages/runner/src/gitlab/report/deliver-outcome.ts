@@ -149,7 +149,7 @@ export class OutcomeDelivery {
       // Where the end cannot be told either, it is not the trace that the server fails to take.
       this.#traceFailures = 0
       if (isFinal) this.#withTrace = false
-      logger.error({ job: job.id, error }, 'end of job told without the rest of its trace')
+      logger.error({ job: job.id, error }, 'end of job reported without the rest of its trace')
       return false
     }
   }
@@ -160,7 +160,7 @@ export class OutcomeDelivery {
     if (clock.now() - this.#unfinishedSince >= longestUnfinishedMs) {
       return {
         delivered: false,
-        error: new JobApiError('unfinished', 'end of the job: the coordinator is not done with its trace', {
+        error: new JobApiError('unfinished', 'end of the job: the coordinator has not processed its trace yet', {
           status: 202,
         }),
       }
@@ -174,7 +174,7 @@ export class OutcomeDelivery {
     this.#mismatches += 1
     this.#withTrace = this.#mismatches <= maxMismatches
     upload.rewind()
-    logger.warn({ job: job.id, mismatches: this.#mismatches }, 'trace is another on the coordinator')
+    logger.warn({ job: job.id, mismatches: this.#mismatches }, 'trace differs on the coordinator')
   }
 }
 

@@ -4,8 +4,8 @@ export type JobAbortCode = 'canceling' | 'canceled' | 'dropped' | 'refused'
 const wordings: Readonly<Record<JobAbortCode, string>> = {
   canceling: 'the job was canceled',
   canceled: 'the job was canceled at once',
-  dropped: 'the coordinator gave the job up',
-  refused: 'the coordinator takes nothing more about the job',
+  dropped: 'the coordinator gave up on the job',
+  refused: 'the coordinator accepts no more updates of the job',
 }
 
 /** The reason of the signals of a {@link JobReporter}. */

@@ -73,8 +73,7 @@ export class JobReporter {
       isDebugTrace: options.isDebugTrace ?? false,
       sent: options.sent,
       onSent: options.onSent,
-      onMismatch: () =>
-        this.#logger.warn({ job: options.job.id }, 'trace that was made again is another than what was sent'),
+      onMismatch: () => this.#logger.warn({ job: options.job.id }, 'rebuilt trace differs from what was sent'),
     })
     this.#schedule = new UploadSchedule(this.#clock.now())
     this.#stopListening = options.trace.onGrow((author) => this.#grew(author))
@@ -230,7 +229,7 @@ export class JobReporter {
       if (isCorrected) this.#schedule.flush(this.#clock.now())
     } catch (error) {
       this.#corrections = 0
-      this.#logger.warn({ job: job.id, error }, 'coordinator did not take an update')
+      this.#logger.warn({ job: job.id, error }, 'coordinator did not accept an update')
       this.#schedule.failed(this.#clock.now(), error instanceof JobApiError ? error.retryAfterMs : undefined)
     }
   }

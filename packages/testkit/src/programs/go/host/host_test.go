@@ -72,7 +72,7 @@ func TestCalls(t *testing.T) {
 	}
 
 	_, err = group.Increase(ctx, 1)
-	require.ErrorContains(t, err, "not initialised")
+	require.ErrorContains(t, err, "not initialized")
 	connector := connectorConfig(t)
 	info, err := group.Init(ctx, logger, provider.Settings{ConnectorConfig: connector})
 	require.NoError(t, err)
