@@ -83,7 +83,7 @@ describe.skipIf(!hasEngine)('an Engine that', () => {
     }
     const { outcome, trace } = await given.run(plain)
     expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'environment_failed' })
-    expect(trace).toContain('the Engine speaks version 1.24 of the API, at least 1.40 is needed')
+    expect(trace).toContain('the Engine supports version 1.24 of the API, at least 1.40 is needed')
     expect(given.lentSlots).toBe(0)
   })
 
@@ -217,7 +217,7 @@ describe.skipIf(!hasEngine)('an Engine that', () => {
       const { outcome, trace } = await given.run(plain)
       expect(sent).toBeLessThan(100)
       expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure' })
-      expect(trace).toContain('the Engine sends an answer of more than')
+      expect(trace).toContain('the Engine sent a response of more than')
       front.fault = () => false
       await expectNothingLeft(given)
     },

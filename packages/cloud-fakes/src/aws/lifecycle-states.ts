@@ -1,9 +1,9 @@
 import type { InstanceState } from '@runner-core/fleeting'
 
 /**
- * Every lifecycle state of an instance in an Auto Scaling group, as of the service model of botocore 1.44.8, with what
- * a plugin may make of it: a machine that is neither on its way up nor down, nor in service, must not be used, and must
- * not be taken for gone.
+ * Every lifecycle state of an instance in an Auto Scaling group, from the service model of botocore 1.44.8, with the
+ * states that a plugin may report for it. An instance that is neither starting nor in service nor terminating must not
+ * be used and must not be reported as gone.
  */
 export const lifecycleStates: ReadonlyMap<string, readonly InstanceState[]> = new Map<string, readonly InstanceState[]>(
   [

@@ -1,9 +1,9 @@
 import type { RateLimit } from '../core/rate-limits.ts'
 
 /**
- * AWS's token buckets for an account in a region, by the names that the fake's calls carry. EC2's are of its guide
- * "Request throttling for the Amazon EC2 API"; that of the console output, those of Auto Scaling, which publishes none,
- * and that of Instance Connect are assumed.
+ * AWS's token buckets for one account in one region, by the bucket names of the fake's calls. `ec2:describe` is
+ * documented in "Request throttling for the Amazon EC2 API". The others are assumed: AWS publishes no limits of Auto
+ * Scaling, Instance Connect and the console output.
  */
 export const awsRateLimits: Readonly<Record<string, RateLimit>> = {
   'autoscaling:read': { size: 100, perSecond: 20 },

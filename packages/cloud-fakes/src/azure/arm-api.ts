@@ -21,13 +21,13 @@ export interface ArmApiOptions {
   readonly client: ClientSecret
   /** Rows of one page of a list. */
   readonly pageSize: number
-  /** What `Retry-After` of an operation under way says, seconds. */
+  /** `Retry-After` of an operation that is in progress, seconds. */
   readonly pollAfterSeconds: number
 }
 
 const computeVersion = '2026-04-01'
 
-/** Resource Manager as far as one scale set goes, and the authority that gives tokens for it. */
+/** The part of Resource Manager that concerns one scale set, and the authority that issues tokens for it. */
 export class ArmApi implements FakeApi {
   readonly #options: ArmApiOptions
 
@@ -54,14 +54,14 @@ export class ArmApi implements FakeApi {
     return undefined
   }
 
-  /** Of several windows, as Microsoft's page on throttling shows it. */
+  /** The header for several windows, in the form of Microsoft's page on throttling. */
   headroom(bucket: string, left: number): Readonly<Record<string, string>> {
     return {
       'x-ms-ratelimit-remaining-resource': `Microsoft.Compute/${bucket}3Min;${left},Microsoft.Compute/${bucket}30Min;${left * 10}`,
     }
   }
 
-  /** What there is to ask for, by lower-case path: Resource Manager does not tell capitals from small letters. */
+  /** The routes by lower-case path: Resource Manager ignores case in paths. */
   #resources(request: FakeRequest): readonly (readonly [string, Route])[] {
     const { scope, set } = this.#options
     const id = scaleSetId(scope, set)
@@ -218,17 +218,17 @@ export class ArmApi implements FakeApi {
     if (ifMatch !== undefined && ifMatch !== '*' && ifMatch !== set.etag) {
       return refusal(412, 'PreconditionFailed', 'The condition specified using HTTP conditional header(s) is not met.')
     }
-    // What is not in the body stays as it is.
+    // A PATCH keeps what is not in its body.
     const capacity = capacityOf(request) ?? set.capacity
     if (typeof capacity !== 'number' || !Number.isInteger(capacity) || capacity < 0) {
       return refusal(400, 'InvalidParameter', "The value of parameter 'sku.capacity' is invalid.")
     }
-    const most = set.model.singlePlacementGroup ? 100 : 1000
-    if (capacity > most) {
+    const maximum = set.model.singlePlacementGroup ? 100 : 1000
+    if (capacity > maximum) {
       return refusal(
         400,
         'InvalidParameter',
-        `The requested capacity ${capacity} is above the maximum of ${most} of the scale set.`,
+        `The requested capacity ${capacity} is above the maximum of ${maximum} of the scale set.`,
       )
     }
     const { tags } = parsed(request.body) as { tags?: unknown }

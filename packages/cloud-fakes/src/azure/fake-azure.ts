@@ -12,7 +12,7 @@ import type { ClientSecret } from './token-endpoint.ts'
 export interface FakeAzureOptions {
   readonly clock: Clock
   readonly lags?: Lags
-  /** Of the scale set. Default `Uniform`. */
+  /** Orchestration mode of the scale set. Default `Uniform`. */
   readonly mode?: 'Uniform' | 'Flexible'
   /**
    * What a launch that fails after it was accepted leaves behind: machines in the state `Failed`, or nothing but the
@@ -20,23 +20,23 @@ export interface FakeAzureOptions {
    */
   readonly failedLaunches?: 'failed machines' | 'nothing'
   /**
-   * When a machine takes over the set's tags: with what asked for it, or once it is shown, so that one under way has
-   * those of a later change. Azure does not say. Default `when shown`.
+   * When a machine copies the tags of the set: when its launch is accepted, or once it is shown, so that a change in
+   * between applies to it. Azure does not document which. Default `when shown`.
    */
   readonly tagged?: 'when accepted' | 'when shown'
   /** How long size and etag are shown as before an accepted delete or an eviction, milliseconds. Default 0. */
   readonly capacityLagMs?: number
-  /** How old the machines of a list are, milliseconds; the set itself is of now. Default 0. */
+  /** How far lists of machines lag behind, milliseconds; the set itself is current. Default 0. */
   readonly listLagMs?: number
-  /** What the set spreads its machines over. Default: none, it is a regional one. */
+  /** Zones that the set spreads its machines over. Default: none, a regional set. */
   readonly zones?: readonly string[]
   /**
-   * What becomes of a machine whose zone is one of `settings.fullZones`. `tried elsewhere`: another zone gets it,
-   * unless two zones are full or the set balances strictly; then nothing is launched. `failed`: it fails, and those in
-   * other zones come. Default `tried elsewhere`.
+   * What happens to a machine whose zone is one of `settings.fullZones`. `tried elsewhere`: it is launched in another
+   * zone, unless two zones are full or the set balances strictly; then nothing is launched. `failed`: it fails, and
+   * machines in other zones are launched. Default `tried elsewhere`.
    */
   readonly withoutRoom?: 'tried elsewhere' | 'failed'
-  /** From a launch that found no room in its zone to the try in another, milliseconds. Default 15,000. */
+  /** Time from a launch without capacity in its zone to the attempt in another, milliseconds. Default 15,000. */
   readonly zoneRetryMs?: number
   readonly real?: RealMachines
   /** By bucket, for example `azureRateLimits`. Default: nothing is limited. */
@@ -44,8 +44,7 @@ export interface FakeAzureOptions {
   /** Rows of one page of a list. Default 500; Azure does not publish its own. */
   readonly pageSize?: number
   /**
-   * What `Retry-After` of an operation under way says, seconds. Default 0, so that a test need not wait; Azure says 10
-   * and more.
+   * `Retry-After` of an operation in progress, seconds. Default 0, so that tests need not wait; Azure sends 10 or more.
    */
   readonly pollAfterSeconds?: number
   readonly onExchange?: NonNullable<FakeServerOptions['onExchange']>
@@ -63,24 +62,24 @@ const client: ClientSecret = {
 }
 
 /**
- * Azure as far as one virtual machine scale set goes: Resource Manager over TLS, and the authority that gives tokens
+ * A fake of Azure for one virtual machine scale set: Resource Manager over TLS, and the authority that issues tokens
  * for it.
  */
 export class FakeAzure implements AsyncDisposable {
-  /** `plugin_config` of a plugin that is to use it, less the trust in {@link certificate}. */
+  /** `plugin_config` of a plugin that uses this fake, except that {@link certificate} has to be trusted. */
   readonly config: Readonly<
     Record<'name' | 'subscription_id' | 'resource_group_name' | 'endpoint' | 'authority_host', string>
   >
-  /** Environment variables by which Azure's identity library logs in here. */
+  /** Environment variables with which Azure's identity library logs in to this fake. */
   readonly env: Readonly<Record<'AZURE_TENANT_ID' | 'AZURE_CLIENT_ID' | 'AZURE_CLIENT_SECRET', string>> = {
     AZURE_TENANT_ID: client.tenantId,
     AZURE_CLIENT_ID: client.clientId,
     AZURE_CLIENT_SECRET: client.clientSecret,
   }
-  /** PEM. Who trusts it as an authority trusts this server. */
+  /** Certificate of this server, PEM. Clients trust it as an authority. */
   readonly certificate: string
   readonly hand: CloudHand
-  /** What the region is like. May be changed at any time. */
+  /** The state of the region. May be changed at any time. */
   readonly settings: ScaleSetSettings
   readonly #server: FakeServer
   readonly #set: ScaleSet
@@ -140,7 +139,7 @@ export class FakeAzure implements AsyncDisposable {
     return this.#server.url
   }
 
-  /** The size that was asked for, `sku.capacity`. */
+  /** The requested size, `sku.capacity`. */
   get capacity(): number {
     return this.#set.capacity
   }
@@ -150,7 +149,7 @@ export class FakeAzure implements AsyncDisposable {
     return this.#set.tags
   }
 
-  /** Somebody else gives the set these tags instead of all that it has. */
+  /** Replaces all tags of the set, as another party would. */
   retag(tags: Readonly<Record<string, string>>): void {
     this.#set.retag(tags)
   }
@@ -170,7 +169,7 @@ const states: ReadonlyMap<string, readonly InstanceState[]> = new Map<string, re
   ['Deleting', ['deleting']],
 ])
 
-/** By the finding that must come of it. */
+/** Faulty settings by the finding that `init` must report for each. */
 const misconfigured: Readonly<Record<string, Partial<ScaleSetModel>>> = {
   overprovision_on: { overprovision: true },
   upgrade_policy_not_manual: { upgradeMode: 'Automatic' },
@@ -185,7 +184,7 @@ const misconfigured: Readonly<Record<string, Partial<ScaleSetModel>>> = {
 const otherFleet = { 'runner-core-fleet': 'another' }
 /** A Flexible set has none of these. */
 const uniformOnly = ['overprovision_on', 'upgrade_policy_not_manual']
-/** Nor a set of fewer than two zones these. */
+/** A set with fewer than two zones has none of these. */
 const acrossZonesOnly = ['zone_balance_strict', 'zone_rebalancing_on']
 
 function handOn(server: FakeServer, set: ScaleSet): CloudHand {

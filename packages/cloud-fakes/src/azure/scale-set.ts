@@ -19,24 +19,24 @@ export interface ScaleSetOptions {
   readonly tagged: 'when accepted' | 'when shown'
   /** How long size and etag are shown as before a delete or an eviction, milliseconds. */
   readonly capacityLagMs: number
-  /** How old the machines of a list are, milliseconds. */
+  /** How far a list lags behind, milliseconds. */
   readonly listLagMs: number
-  /** What it spreads its machines over; none: it is a regional one. */
+  /** Zones that its machines are spread over. Empty for a regional set. */
   readonly zones: readonly string[]
   readonly settings: ScaleSetSettings
-  /** What becomes of a machine whose zone has no room. */
+  /** What happens to a machine whose zone has no capacity. */
   readonly withoutRoom: 'tried elsewhere' | 'failed'
-  /** From a launch that found no room in its zone to the try in another, milliseconds. */
+  /** Time from a launch without capacity in its zone to the attempt in another zone, milliseconds. */
   readonly zoneRetryMs: number
 }
 
-/** What the region is like. May be changed at any time. */
+/** The state of the region. May be changed at any time. */
 export interface ScaleSetSettings {
   /** Zones where nothing can be launched. */
   fullZones: readonly string[]
 }
 
-/** What the plugin should warn of, as the set's model has it. */
+/** The settings of the model that the plugin should warn about. */
 export interface ScaleSetModel {
   overprovision: boolean
   upgradeMode: 'Manual' | 'Automatic' | 'Rolling'
@@ -51,8 +51,8 @@ export interface ScaleSetModel {
 }
 
 /**
- * A scale set: its size is a wish that machines follow. Raising it launches, lowering it removes machines of the
- * cloud's own choice, and deleting machines by id lowers it.
+ * A scale set. Its size is a target: raising it launches machines, lowering it removes machines that the cloud chooses,
+ * and deleting machines by id lowers it.
  */
 export class ScaleSet {
   readonly name: string
@@ -80,7 +80,7 @@ export class ScaleSet {
   readonly #failedLaunches: ScaleSetOptions['failedLaunches']
   readonly #tagged: ScaleSetOptions['tagged']
   #tags: Tags = {}
-  /** Each machine's, which the set's were once. */
+  /** The tags of each machine, copied from the set. */
   readonly #machineTags = new WeakMap<FakeMachine, Tags>()
   #capacity = 0
   #version = 1
@@ -88,7 +88,7 @@ export class ScaleSet {
   #failsNextLaunch = false
   readonly #capacityLagMs: number
   readonly #listLagMs: number
-  /** Deletes and evictions that the size does not show yet, as far as they are recent. */
+  /** Recent deletes and evictions, which the shown size may not reflect yet. */
   #deletes: { readonly at: number; readonly count: number }[] = []
 
   constructor({
@@ -131,12 +131,12 @@ export class ScaleSet {
     return this.#unshown().reduce((sum, { count }) => sum + count, this.#capacity)
   }
 
-  /** The set's own. */
+  /** The tags of the set itself. */
   get tags(): Tags {
     return this.#tags
   }
 
-  /** A machine has the tags that the set had when it was made, and a later change of them is not its. */
+  /** The tags that the set had when the machine was created: later changes of the set do not apply to it. */
   tagsOf(machine: FakeMachine): Tags {
     return this.#machineTags.get(machine) ?? this.#tags
   }
@@ -146,7 +146,7 @@ export class ScaleSet {
     return this.#zoneByMachine.get(machine)
   }
 
-  /** Another one after every change of the model or the size. */
+  /** Changes with every change of the model or the size. */
   get etag(): string {
     return `"${this.#version - this.#unshown().length}"`
   }
@@ -156,7 +156,7 @@ export class ScaleSet {
     return this.machines.all().filter((machine) => this.machines.phase(machine) !== 'pending')
   }
 
-  /** The moment that a list tells of. */
+  /** The moment whose state a list shows. */
   get listedAt(): number {
     return this.#clock.now() - this.#listLagMs
   }
@@ -166,25 +166,25 @@ export class ScaleSet {
     return this.machines.shownAt(this.listedAt)
   }
 
-  /** Somebody changes the model. */
+  /** Changes the model, as an administrator would. */
   change(model: Partial<ScaleSetModel>): void {
     Object.assign(this.model, model)
     this.#version += 1
   }
 
-  /** Gives the set these tags instead of all that it has. */
+  /** Replaces all tags of the set. */
   retag(tags: Tags): void {
     for (const machine of this.shown()) if (!this.#machineTags.has(machine)) this.#machineTags.set(machine, this.#tags)
     this.#tags = tags
     this.#version += 1
   }
 
-  /** The next launch is accepted and finds no room. */
+  /** Makes the next launch fail for capacity after it was accepted. */
   failNextLaunch(): void {
     this.#failsNextLaunch = true
   }
 
-  /** `tags`: instead of all that there are. */
+  /** Sets the size. `tags` replace all tags of the set. */
   resize(capacity: number, tags?: Tags): Operation {
     if (tags !== undefined) this.retag(tags)
     this.#capacity = capacity
@@ -245,7 +245,7 @@ export class ScaleSet {
     return this.#whenGone(doomed)
   }
 
-  /** A machine goes without a word, as an evicted one does. */
+  /** Removes a machine without notice, as an eviction does. */
   kill(id: string): void {
     if (!this.machines.kill(id)) return
     this.#capacity -= 1

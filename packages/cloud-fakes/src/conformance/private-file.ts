@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Defer } from './real-cloud.ts'
 
-/** The path of a file that lives as long as its cloud. */
+/** Writes a file that only this user can read, and returns its path. It is removed together with its cloud. */
 export function privateFile(defer: Defer, name: string, content: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'cloud-fakes-'))
   defer(() => rmSync(directory, { recursive: true }))

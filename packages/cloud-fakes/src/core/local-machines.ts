@@ -5,16 +5,16 @@ import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
 import { RealMachines } from './real-machines.ts'
 
-/** How long the plugin may take to start, milliseconds. */
+/** Maximum time for the plugin to start, milliseconds. */
 const startMs = 10_000
 
-/** Real machines with one login: SSH servers on this computer, for the option `real` of a fake on the real clock. */
+/** Real machines for the option `real` of a fake: SSH servers on this computer that share one login. */
 export class LocalMachines extends RealMachines {
-  /** How a plugin gets in: its `connector_config`. */
+  /** The `connector_config` with which a plugin logs in. */
   readonly connector: ConnectorConfig
   readonly #shutdown: () => Promise<void>
 
-  /** Thrown: `PluginError`, when `@runner-core/fleeting-plugin-local`, which makes them, is not installed. */
+  /** @throws `PluginError` when `@runner-core/fleeting-plugin-local`, which starts the servers, is not installed. */
   static async start(): Promise<LocalMachines> {
     const { createInstanceGroup } = await loadPlugin('local')
     const { privateKey } = await newKeyPair()
@@ -38,7 +38,7 @@ export class LocalMachines extends RealMachines {
   }
 }
 
-/** Free on one loopback address now, so most likely on all of them. */
+/** Returns a port that is free on one loopback address, and so most likely on all of them. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -2,23 +2,24 @@ import type { FakeAnswer, FakeRequest } from '../core/fake-server.ts'
 import { json } from './answers.ts'
 
 const token = { access_token: 'ya29.of-the-fake', expires_in: 3599, token_type: 'Bearer' }
+const subjectToken = 'subject-of-the-fake'
 
 /**
- * Where credentials come from: the metadata server of a machine in Compute Engine (set `GCE_METADATA_HOST` to the
- * fake's host and port), and a token exchange for workload identity. Undefined: it is another request.
+ * Answers requests for credentials: those to the metadata server of a Compute Engine machine (set `GCE_METADATA_HOST`
+ * to the fake's host and port), and those of the token exchange for workload identity. Undefined for any other request.
  */
 export function tokenAnswer({ url, method, headers, body }: FakeRequest): FakeAnswer | undefined {
   if (url.pathname.startsWith('/computeMetadata/v1')) {
-    const flavour = { 'metadata-flavor': 'Google' }
+    const flavor = { 'metadata-flavor': 'Google' }
     if (headers['metadata-flavor'] !== 'Google') return { status: 403, body: 'Missing Metadata-Flavor:Google header.' }
     if (url.pathname.endsWith('/service-accounts/default/token'))
-      return { ...json(token), headers: { ...flavour, 'content-type': 'application/json' } }
+      return { ...json(token), headers: { ...flavor, 'content-type': 'application/json' } }
     const text = url.pathname.endsWith('/universe/universe-domain')
       ? 'googleapis.com'
       : url.pathname.endsWith('/email')
         ? 'fleet@example.invalid'
         : 'instance/'
-    return { status: 200, headers: flavour, body: text }
+    return { status: 200, headers: flavor, body: text }
   }
   if (url.pathname === '/subject') return json({ token: subjectToken })
   if (url.pathname !== '/v1/token' || method !== 'POST') return undefined
@@ -27,12 +28,7 @@ export function tokenAnswer({ url, method, headers, body }: FakeRequest): FakeAn
   return json({ ...token, issued_token_type: 'urn:ietf:params:oauth:token-type:access_token' })
 }
 
-const subjectToken = 'subject-of-the-fake'
-
-/**
- * What `plugin_config.credentials_file` can hold to log in to a fake: workload identity whose token comes from the
- * fake.
- */
+/** The content of a `plugin_config.credentials_file` that logs in to the fake by workload identity. */
 export function externalAccount(url: string): object {
   return {
     type: 'external_account',

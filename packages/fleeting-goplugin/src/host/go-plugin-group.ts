@@ -26,7 +26,7 @@ import type { SessionOptions } from './plugin-session.ts'
 import { Supervisor, type SupervisorOptions } from './supervisor.ts'
 
 export interface GoPluginGroupOptions extends Omit<SessionOptions, 'logger' | 'clock'> {
-  /** `plugin_config`, as the plugin gets it: JSON. */
+  /** `plugin_config`; the plugin receives it as JSON. */
   readonly config: object
   readonly connector: ConnectorConfig
   readonly clock: Clock
@@ -34,11 +34,11 @@ export interface GoPluginGroupOptions extends Omit<SessionOptions, 'logger' | 'c
   readonly logger: Logger
 }
 
-/** A plugin that has no bound of its own says this, or more than 32 bits hold. */
+/** Values that plugins without a maximum of their own report, in unsigned and signed 32 bits. */
 const unbounded = 2 ** 32 - 1
 const maxInt32 = 2 ** 31 - 1
 
-/** An instance group behind the wire. */
+/** An instance group whose calls a Go plugin answers. */
 export class GoPluginGroup implements InstanceGroup {
   suspend?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
   resume?: (ids: readonly string[], signal: AbortSignal) => Promise<DecreaseResult>
@@ -46,14 +46,14 @@ export class GoPluginGroup implements InstanceGroup {
   readonly #options: GoPluginGroupOptions
   readonly #supervisor: Supervisor
   /**
-   * Upstream's host makes these calls one after the other, and plugins are written for that: only ConnectInfo and
-   * Heartbeat come beside them.
+   * Runs calls one after the other, as upstream's host does and plugins expect. Only ConnectInfo and Heartbeat run
+   * concurrently with them.
    */
   readonly #turn = new TaskQueue(1)
   #maxSize = Infinity
-  /** What the last whole list said. */
+  /** The last complete list. */
   #known: KnownInstances | undefined
-  /** Accepted since then: it shows them only by and by. */
+  /** Instances accepted since then, which later lists will show. */
   #launched = 0
 
   constructor(options: GoPluginGroupOptions) {
@@ -99,10 +99,12 @@ export class GoPluginGroup implements InstanceGroup {
     return this.#inTurn(signal, async (limit) => {
       const before = this.#known ?? (await this.#list(limit))
       const launched = this.#launched
-      // A plugin need not heed its own maximum: upstream's host does it for all. What the last list says is too little
-      // only near the bound.
-      const nearBound = before.size + launched + count > this.#maxSize
-      const room = nearBound ? Math.max(0, this.#maxSize - countAlive((await this.#list(limit)).values())) : Infinity
+      // A plugin need not enforce its maximum, since upstream's host does. The last list is precise enough except near
+      // the maximum.
+      const isNearMaximum = before.size + launched + count > this.#maxSize
+      const room = isNearMaximum
+        ? Math.max(0, this.#maxSize - countAlive((await this.#list(limit)).values()))
+        : Infinity
       const wanted = Math.min(count, room)
       const errors =
         wanted < count
@@ -116,13 +118,13 @@ export class GoPluginGroup implements InstanceGroup {
       } catch (thrown) {
         const error = asGroupError(thrown)
         limit.throwIfAborted()
-        // Nobody knows: the provisioner looks before it asks again.
+        // The outcome is unknown: the provisioner lists before it retries.
         if (error.code === 'transient') throw error
-        // A refusal says nothing of what was made before it: only a list does.
+        // A refusal does not report what was launched before it: only a list does.
         const fresh = newcomers(await this.#list(limit).catch(() => before), before)
         const requested = Math.min(wanted, fresh.length - launched)
         if (requested <= 0) throw error
-        // Some of them were launched before this call: then nobody can tell which.
+        // When some of them were launched before this call, it is unknown which.
         return { requested, ...(launched === 0 && { ids: fresh.slice(0, requested) }), errors: [error, ...errors] }
       }
     })
@@ -132,7 +134,7 @@ export class GoPluginGroup implements InstanceGroup {
     return this.#inTurn(signal, async (limit) => {
       if (ids.length === 0) return { accepted: [] }
       const known = this.#known ?? (await this.#list(limit))
-      // Plugins stop at the first id that they do not know, and what is leaving need not be told again.
+      // Plugins stop at the first unknown id, and instances that are being removed need no second call.
       const due = [...new Set(ids)].filter((id) => !isLeaving(known.get(id)?.state))
       if (due.length === 0) return { accepted: ids }
       const kept = await this.#remove(due, limit)
@@ -141,19 +143,19 @@ export class GoPluginGroup implements InstanceGroup {
   }
 
   async connectInfo(id: string, signal: AbortSignal): Promise<ConnectInfo> {
-    // Of what it has not listed the plugin may know more than we do; of what it lists as deleted it only remembers.
+    // The plugin may know instances that it has not listed yet, but not those that it lists as deleted.
     if (this.#known?.get(id)?.state === 'deleted') throw gone(id)
     const answer = await this.#limited(signal, (limit) => this.#client.call('ConnectInfo', { instance: id }, limit))
     return connectInfoOfWire(id, answer, this.#options.connector)
   }
 
   async heartbeat(id: string, signal: AbortSignal): Promise<void> {
-    // Many plugins answer well for whatever they are asked.
+    // Many plugins report every instance as healthy, even one that does not exist.
     if (this.#known !== undefined && isGone(this.#known.get(id)?.state)) throw gone(id)
     try {
       await this.#limited(signal, (limit) => this.#client.call('Heartbeat', { instance: id }, limit))
     } catch (error) {
-      // Older than the method: it cannot tell, and upstream takes that for well.
+      // Plugins older than this method count as healthy, as in upstream's host.
       if (!isUnimplemented(error)) throw error
     }
   }
@@ -163,7 +165,7 @@ export class GoPluginGroup implements InstanceGroup {
   }
 
   async #list(signal: AbortSignal): Promise<KnownInstances> {
-    // An id that is told twice counts as it was told last, as upstream has it.
+    // Of an id that occurs twice the last row counts, as in upstream's host.
     const rows = new Map<string, ListedInstance>()
     for (const { instance, state } of await this.#client.update(signal)) rows.set(instance, rowOfWire(instance, state))
     this.#launched = 0
@@ -171,7 +173,7 @@ export class GoPluginGroup implements InstanceGroup {
     return rows
   }
 
-  /** Asks for removals; answers the errors of those that stay. Thrown: when nothing came of it. */
+  /** Requests removals and returns the errors of the instances that stay. Throws when none is removed. */
   async #remove(ids: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, GroupError>> {
     try {
       const { succeeded } = await this.#client.call('Decrease', { instances: ids }, signal)
@@ -199,10 +201,10 @@ export class GoPluginGroup implements InstanceGroup {
   ): Promise<DecreaseResult> {
     try {
       const { succeeded } = await this.#client.call(method, { instances: ids }, signal)
-      return shared(ids, succeeded, new GroupError('transient', `the plugin did not accept ${method}`))
+      return splitResult(ids, succeeded, new GroupError('transient', `the plugin did not accept ${method}`))
     } catch (error) {
       if (!(error instanceof WireError) || error.succeeded === undefined) throw error
-      return shared(ids, error.succeeded, error)
+      return splitResult(ids, error.succeeded, error)
     }
   }
 
@@ -210,7 +212,7 @@ export class GoPluginGroup implements InstanceGroup {
     return this.#supervisor.session.client
   }
 
-  /** Every call has a deadline, so that a plugin that hangs does not hang us: also where nobody above sets one. */
+  /** Gives every call a deadline, so that a hanging plugin cannot block the caller. */
   async #limited<T>(signal: AbortSignal, run: (limit: AbortSignal) => Promise<T>): Promise<T> {
     const { clock, callTimeoutMs } = this.#options
     signal.throwIfAborted()
@@ -225,12 +227,12 @@ export class GoPluginGroup implements InstanceGroup {
   }
 }
 
-/** gRPC is loaded by the first plugin that is started: whoever only reads a configuration does not pay for it. */
+/** Loads gRPC when the first plugin starts, so that reading a configuration does not load it. */
 const startSession: SupervisorOptions['start'] = async (...args) =>
   (await import('./plugin-session.ts')).PluginSession.start(...args)
 
-/** What was asked for by what came of it. */
-function shared(ids: readonly string[], succeeded: readonly string[], error: GroupError): DecreaseResult {
+/** Splits the requested ids into accepted ones and errors. */
+function splitResult(ids: readonly string[], succeeded: readonly string[], error: GroupError): DecreaseResult {
   const accepted = new Set(succeeded)
   const refused = ids.filter((id) => !accepted.has(id))
   return { accepted: ids.filter((id) => accepted.has(id)), errors: [...refusals(refused, error).values()] }

@@ -1,24 +1,24 @@
 import type { InstanceState, ListedInstance } from '@runner-core/fleeting'
 
-/** Not listed, or listed as what was there once. */
+/** Whether an instance is not listed, or listed as deleted. */
 export function isGone(state: InstanceState | undefined): boolean {
   return state === undefined || state === 'deleted'
 }
 
-/** On its way out, or gone: a delete of it is not sent again. */
+/** Whether an instance is being removed or gone, so that no further delete is sent. */
 export function isLeaving(state: InstanceState | undefined): boolean {
   return isGone(state) || state === 'deleting'
 }
 
-/** A whole list, by id. */
+/** A complete list, by id. */
 export type KnownInstances = ReadonlyMap<string, ListedInstance>
 
-/** How many count against the group's maximum. */
+/** Counts the instances that count towards the group's maximum. */
 export function countAlive(rows: Iterable<ListedInstance>): number {
   return [...rows].filter(({ state }) => !isLeaving(state)).length
 }
 
-/** Those of `now` that are not among `before` and are not on their way out. */
+/** Ids of the instances in `now` that are not in `before` and are not being removed. */
 export function newcomers(now: KnownInstances, before: KnownInstances): readonly string[] {
   return [...now.values()].filter(({ id, state }) => !before.has(id) && !isLeaving(state)).map(({ id }) => id)
 }

@@ -11,23 +11,22 @@ export interface SessionOptions {
   readonly file: string
   readonly environment: NodeJS.ProcessEnv
   /**
-   * `offer`: TLS with a certificate for each end, if the plugin takes it · `require`: no plugin that does not · `off`:
-   * plaintext.
+   * `offer`: mutual TLS if the plugin supports it · `require`: reject plugins without TLS · `off`: plaintext.
    */
   readonly tls: 'offer' | 'require' | 'off'
   readonly startTimeoutMs: number
-  /** Of `Init`, milliseconds. */
+  /** Maximum time for `Init`, milliseconds. */
   readonly callTimeoutMs: number
   readonly clock: Clock
   readonly logger: Logger
 }
 
-/** As upstream's host: so long a plugin may take to end by itself. */
+/** How long a plugin may take to exit on its own, as in upstream's host. */
 const endTimeoutMs = 2000
-/** The end of a process is heard of within so long after its connections broke. */
+/** How long after the loss of its connections the exit of a process is noticed at the latest. */
 const endHeardMs = 500
 
-/** One process of a plugin, from its start to its end, initialised. */
+/** One initialized process of a plugin, from its start to its end. */
 export class PluginSession {
   readonly client: PluginClient
   readonly info: InitResponse
@@ -49,7 +48,8 @@ export class PluginSession {
   }
 
   /**
-   * Thrown: what a start or `Init` meets, as `GroupError`; the signal's reason. Nothing of the process is then left.
+   * @throws `GroupError` when the process cannot be started or `Init` fails; the signal's reason. The process has then
+   * ended.
    */
   static async start(options: SessionOptions, request: InitRequest, signal: AbortSignal): Promise<PluginSession> {
     const { tls, clock, logger, callTimeoutMs, file } = options
@@ -74,7 +74,7 @@ export class PluginSession {
       using limit = deadline(clock, callTimeoutMs, tooLate, signal)
       const info = await untilAbort(
         Promise.race([
-          client.call('Init', request, limit.signal).catch((error: unknown) => afterTheEnd(error, clock, limit.signal)),
+          client.call('Init', request, limit.signal).catch((error: unknown) => failLate(error, clock, limit.signal)),
           endedDuringInit(process.ended, plugin),
         ]),
         limit.signal,
@@ -90,8 +90,9 @@ export class PluginSession {
   }
 
   /**
-   * The plugin frees what is its own, and its process ends: by itself, or after two seconds by force. Rejects with why
-   * `Shutdown` did not work.
+   * Calls `Shutdown` and ends the process, by force when it has not exited after two seconds.
+   *
+   * @throws the error of `Shutdown`; the process has ended all the same.
    */
   async end(callTimeoutMs: number): Promise<void> {
     try {
@@ -100,7 +101,7 @@ export class PluginSession {
       using limit = deadline(this.#clock, callTimeoutMs, tooLate)
       await untilAbort(this.client.call('Shutdown', {}, limit.signal), limit.signal)
     } catch (error) {
-      // Plugins that are older than the method have nothing to free.
+      // Plugins older than this method have nothing to release.
       if (!isUnimplemented(error)) throw error
     } finally {
       await this.#endProcess()
@@ -123,10 +124,10 @@ export class PluginSession {
 }
 
 /**
- * Fails as a call did, but later where that may have been the end of the process: it is heard of after its
- * connection's, and says more.
+ * Rejects with the error of a call, later where the process may have ended: its exit is noticed after the loss of the
+ * connection and makes the better message.
  */
-async function afterTheEnd(error: unknown, clock: Clock, signal: AbortSignal): Promise<never> {
+async function failLate(error: unknown, clock: Clock, signal: AbortSignal): Promise<never> {
   if (isGroupError(error) && error.code === 'transient') await delay(clock, endHeardMs, signal).catch(() => {})
   throw error
 }
@@ -135,7 +136,7 @@ async function endedDuringInit(ended: Promise<string>, plugin: string): Promise<
   throw new GroupError('transient', `${plugin} ended during Init (${await ended})`)
 }
 
-/** What a Go plugin prints past its logger goes here, and is lost with upstream's host. */
+/** Logs what a Go plugin prints without its logger, which upstream's host drops. */
 function logPrints(client: PluginClient, plugin: string, logger: Logger): void {
   const channel = (name: string): LineSplitter =>
     new LineSplitter((line) => logger.debug({ plugin, stream: name }, line))

@@ -2,32 +2,32 @@ import type { ArchiveEntry } from './archive-entry.ts'
 import type { OpenedArchive } from './open-archive.ts'
 import { tarEnd, tarHeaders, tarPadding } from './tar/tar-header.ts'
 
-/** Small pieces are collected to this many bytes: each costs a packet. */
+/** Pieces are joined up to this many bytes before they are sent, since each piece costs a packet. */
 const pieceBytes = 128 * 1024
 
 /**
- * An archive as a tar stream that any tar unpacks the same way, whatever its order was: first the files, then links to
- * them, then symbolic links, which so cannot be in anybody's way, at last directories, each after what it holds: then a
- * directory that nobody may write to can still be filled, and keeps its time. Without those of
- * {@link packLinkDirectories}.
+ * Converts an archive to a tar stream that every tar unpacks in the same way, whatever the order of the archive: files,
+ * then hard links, then symbolic links, so that no file is written through one, then directories, each after its
+ * content, so that read-only directories can be filled and keep their times. The directories of
+ * {@link packLinkDirectories} are left out.
  */
 export async function* packEntries(
   archive: Pick<OpenedArchive, 'entries' | 'files'>,
 ): AsyncGenerator<Buffer, void, undefined> {
-  yield* collected(tarPieces(archive))
+  yield* joined(tarPieces(archive))
 }
 
 /**
- * The directories that symbolic links are in, to be unpacked when all else is there; undefined when there are none. A
- * tar makes links that it finds suspicious after everything else, and then these would have another time, or could not
- * be written to any more.
+ * Packs the directories that contain symbolic links, to be unpacked after everything else; undefined when there are
+ * none. A tar creates links that it considers suspicious last, which would change the times of these directories, or
+ * fail in read-only ones.
  */
 export function packLinkDirectories(
   entries: readonly ArchiveEntry[],
 ): AsyncGenerator<Buffer, void, undefined> | undefined {
   const directories = directoriesOf(entries, (hasLinks) => hasLinks)
   if (directories.length === 0) return undefined
-  return collected([...directories.map(headers), tarEnd])
+  return joined([...directories.map(headers), tarEnd])
 }
 
 async function* tarPieces({
@@ -45,7 +45,7 @@ async function* tarPieces({
   yield tarEnd
 }
 
-/** Each after what it holds. */
+/** Each directory comes after its content. */
 function directoriesOf(entries: readonly ArchiveEntry[], isWanted: (hasLinks: boolean) => boolean): ArchiveEntry[] {
   const withLinks = new Set(
     entries.flatMap(({ type, path }) =>
@@ -81,7 +81,7 @@ function headers(entry: ArchiveEntry): Buffer {
   })
 }
 
-async function* collected(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+async function* joined(pieces: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   let kept: Buffer[] = []
   let length = 0
   for await (const piece of pieces) {

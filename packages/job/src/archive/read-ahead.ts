@@ -3,8 +3,8 @@ import type { ArchiveFile } from './archive-file.ts'
 const windowBytes = 64 * 1024
 
 /**
- * Reads pieces of a file that are mostly small and mostly one after the other: each from the file costs a turn of a
- * thread, so what is around them is read with them.
+ * Reads a file in larger windows, for readers of small pieces that mostly follow one another: each read of the file
+ * itself costs a round trip to a thread.
  */
 export class ReadAhead {
   readonly #file: ArchiveFile
@@ -15,7 +15,7 @@ export class ReadAhead {
     this.#file = file
   }
 
-  /** As `ArchiveFile.readAt`, but at once where the bytes are there already. */
+  /** As `ArchiveFile.readAt`, but synchronous when the bytes are in the window. */
   readAt(start: number, length: number): Buffer | Promise<Buffer> {
     const at = start - this.#start
     if (at >= 0 && at + length <= this.#window.length) return this.#window.subarray(at, at + length)

@@ -2,35 +2,35 @@ import { loginDirectory } from '../build-paths.ts'
 import type { ResolvedVariable } from './job-variables.ts'
 
 /**
- * Linux gives a program no string above 128 KiB in its environment (`MAX_ARG_STRLEN`): every command of a script would
- * fail with "Argument list too long". One page is left for the name, and for the path that stands for the login's
- * directory.
+ * Linux allows no string above 128 KiB in the environment of a program (`MAX_ARG_STRLEN`): with a longer one every
+ * command of a script would fail with "Argument list too long". One page is left for the name and for the path that
+ * replaces the placeholder of the login's directory.
  */
-const maxExportedBytes: number = 124 * 1024
+const maxExportedBytes = 124 * 1024
 
 /**
- * All strings together may take a quarter of the stack's limit, usually 2 MiB, arguments included: half of it is left
- * for these.
+ * Arguments and environment together may take a quarter of the stack's limit, usually 2 MiB. Half of that is left for
+ * the arguments.
  */
-const maxExportedTotalBytes: number = 1024 * 1024
+const maxExportedTotalBytes = 1024 * 1024
 
-/** What becomes of a job's variables in its shell. */
+/** How a job's variables reach its shell. */
 export interface ShellVariables {
   readonly exported: readonly ResolvedVariable[]
   /** Seen by the script's own lines only, not by the programs it starts: too large for an environment. */
   readonly shellOnly: readonly ResolvedVariable[]
   readonly files: readonly ResolvedVariable[]
-  /** For the trace: what was not done as asked, and why. */
+  /** Lines for the trace: which variables are not set as requested, and why. */
   readonly warnings: readonly string[]
 }
 
 const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/
 
 /**
- * Read-only in bash, or numbers to it or to dash: assigning a value to one of these ends the statement that does it, or
- * the shell. `sh` may be either.
+ * Variables that are read-only or numeric in bash or dash (`sh` may be either): assigning to one ends the statement or
+ * the shell.
  */
-const untouchable: ReadonlySet<string> = new Set([
+const reservedNames: ReadonlySet<string> = new Set([
   'BASHOPTS',
   'BASH_VERSINFO',
   'EUID',
@@ -42,14 +42,14 @@ const untouchable: ReadonlySet<string> = new Set([
   'UID',
 ])
 
-/** Decides which variables are exported, which stay in the shell, and which a shell cannot have at all. */
+/** Decides which variables are exported, which stay in the shell, and which are ignored. */
 export function shellVariables(variables: Iterable<ResolvedVariable>): ShellVariables {
   const exported: ResolvedVariable[] = []
   const shellOnly: ResolvedVariable[] = []
   const files: ResolvedVariable[] = []
   const warnings: string[] = []
   let totalBytes = 0
-  // The smallest first: one huge variable must not push out all others.
+  // Smallest first, so that one huge variable does not displace all others.
   const bySize = [...variables]
     .map((variable) => ({ variable, bytes: exportedBytes(variable) }))
     .sort((a, b) => a.bytes - b.bytes)
@@ -58,7 +58,7 @@ export function shellVariables(variables: Iterable<ResolvedVariable>): ShellVari
       warnings.push(`variable ${JSON.stringify(variable.key)} is ignored: its name is not valid in a shell`)
       continue
     }
-    if (untouchable.has(variable.key)) {
+    if (reservedNames.has(variable.key)) {
       warnings.push(`variable ${variable.key} is ignored: shells use that name themselves`)
       continue
     }
@@ -76,7 +76,7 @@ export function shellVariables(variables: Iterable<ResolvedVariable>): ShellVari
   return { exported, shellOnly, files, warnings }
 }
 
-/** Bytes of `KEY=value` with its terminator. Of a file variable only the path counts, which always fits. */
+/** Size of `KEY=value` with its terminator, bytes. 0 for a file variable, whose path always fits. */
 function exportedBytes({ key, value, file }: ResolvedVariable): number {
   if (file) return 0
   return Buffer.byteLength(key) + Buffer.byteLength(value.replaceAll(loginDirectory, '')) + 2

@@ -12,21 +12,21 @@ export interface OpenEngineOptions {
   readonly dial: DialEngine
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** How long the Engine may take to say which API it speaks, milliseconds. @defaultValue 30,000 */
+  /** Maximum time until the Engine reports the version of its API, milliseconds. @defaultValue 30,000 */
   readonly limitMs?: number
 }
 
-/** The versions of the API between which an Engine must speak one: Docker 19.03, and what this was written for. */
+/** The supported range of API versions: from that of Docker 19.03 to the one this was written for. */
 const [oldestApi, newestApi] = ['1.40', '1.44']
-/** Most calls answer in milliseconds; an Engine on a busy disk takes seconds. */
+/** Most calls take milliseconds; an Engine on a busy disk takes seconds. */
 const callLimitMs = 60_000
-/** Connections that are kept for the next call: each may be a channel of a slot's SSH connection. */
+/** Idle connections kept for the next call. Few, since each may be a channel of a slot's SSH connection. */
 const maxFreeSockets = 2
 
-/** A Docker Engine, or what speaks its API, at the other end of a dial. */
+/** A Docker Engine, or another server with its API, reached by a dial. */
 export class Engine {
   /**
-   * With the version of the API that both speak. To be used within {@link call}.
+   * Uses the newest API version that both support. For use within {@link call}.
    *
    * @internal not in the published types, which would need those of dockerode
    */
@@ -50,7 +50,7 @@ export class Engine {
     this.docker = createClient(agent, `v${apiVersion}`)
   }
 
-  /** Thrown: {@link EngineError} `unreachable`, `timed_out`, `too_old`; the signal's reason. */
+  /** @throws {@link EngineError} `unreachable`, `timed_out` or `too_old`; the signal's reason. */
   static async open({ dial, clock, signal, limitMs = 30_000 }: OpenEngineOptions): Promise<Engine> {
     const agent = new DialAgent(dial)
     try {
@@ -66,10 +66,10 @@ export class Engine {
   }
 
   /**
-   * Makes one call. `during` says what for, as in `creating the job's container`. Thrown: {@link EngineError}; the
-   * signal's reason.
+   * Makes one call. `during` names its purpose in errors, as in `creating the job's container`.
    *
    * @internal as {@link docker}
+   * @throws {@link EngineError}; the signal's reason.
    */
   call<Answer>(
     during: string,
@@ -81,9 +81,10 @@ export class Engine {
   }
 
   /**
-   * Makes one call whose answer is a stream, to be read as it comes. The signal ends the stream, too; how long it may
-   * be silent is the reader's business. Thrown: {@link EngineError}, also for an answer that is not a success; the
-   * signal's reason.
+   * Makes one call whose response is a stream. The signal also ends the stream; the reader decides how long it may be
+   * silent.
+   *
+   * @throws {@link EngineError}, also for a response that is not a success; the signal's reason.
    */
   stream(
     during: string,
@@ -92,28 +93,28 @@ export class Engine {
     limitMs: number = callLimitMs,
   ): Promise<IncomingMessage> {
     const path = `/v${this.apiVersion}${request.path}`
-    const target = { ...request, path, agent: this.#agent, host, [isRead]: true }
+    const target = { ...request, path, agent: this.#agent, host, [isStreamed]: true }
     return bounded(during, { clock: this.#clock, limitMs, signal }, (given) =>
       openStream(during, target, { opening: given, reading: signal }),
     )
   }
 
-  /** Ends its connections. Idempotent. */
+  /** Closes the connections. Idempotent. */
   close(): void {
     this.#agent.destroy()
   }
 }
 
-/** Any name does: the dial knows where the Engine is. Given, so that the environment's `DOCKER_HOST` is not asked. */
+/** Any name works, since the dial reaches the Engine. It is set so that dockerode does not read `DOCKER_HOST`. */
 const host = 'docker'
 
 function createClient(agent: Agent, version: string | undefined): Docker {
-  // Its type leaves the agent out, which docker-modem hands to each request.
+  // The type lacks `agent`, which docker-modem passes to each request.
   const options: Docker.DockerOptions & { readonly agent: Agent } = { agent, host, port: 80, protocol: 'http' }
   return new Docker({ ...options, ...(version !== undefined && { version }) })
 }
 
-/** What Node's agent asks of every stream that it keeps, and a channel of an SSH connection does not have. */
+/** Adds the methods of a socket that Node's agent calls and that a channel of an SSH connection lacks. */
 function asSocket(stream: Duplex): Duplex {
   const self = (): Duplex => stream
   for (const name of ['setKeepAlive', 'setNoDelay', 'setTimeout', 'ref', 'unref'])
@@ -121,14 +122,14 @@ function asSocket(stream: Duplex): Duplex {
   return stream
 }
 
-/** Longest answer that is taken as a whole, bytes: dockerode itself takes any. */
-const longestAnswer = 16 * 1024 * 1024
-/** Of a request whose answer is read as it comes. */
-const isRead = Symbol('isRead')
+/** Maximum size of a response that is read as a whole, bytes: dockerode itself has no limit. */
+const maxAnswerBytes = 16 * 1024 * 1024
+/** Marks a request whose response is read as a stream. */
+const isStreamed = Symbol('isStreamed')
 
-/** What Node's agent gets of each request, which its type leaves out. */
+/** A method of Node's agent that its type lacks. */
 interface RequestAgent {
-  addRequest(request: ClientRequest, options: { readonly [isRead]?: true }): void
+  addRequest(request: ClientRequest, options: { readonly [isStreamed]?: true }): void
 }
 
 class DialAgent extends Agent implements RequestAgent {
@@ -139,8 +140,8 @@ class DialAgent extends Agent implements RequestAgent {
     this.#dial = dial
   }
 
-  addRequest(request: ClientRequest, options: { readonly [isRead]?: true }): void {
-    if (options[isRead] !== true) request.once('response', (response) => boundAnswer(request, response))
+  addRequest(request: ClientRequest, options: { readonly [isStreamed]?: true }): void {
+    if (options[isStreamed] !== true) request.once('response', (response) => limitAnswer(request, response))
     ;(Agent.prototype as unknown as RequestAgent).addRequest.call(this, request, options)
   }
 
@@ -156,12 +157,12 @@ class DialAgent extends Agent implements RequestAgent {
   }
 }
 
-function boundAnswer(request: ClientRequest, response: IncomingMessage): void {
+function limitAnswer(request: ClientRequest, response: IncomingMessage): void {
   let bytes = 0
   response.on('data', (chunk: Buffer) => {
     bytes += chunk.length
-    if (bytes <= longestAnswer || request.destroyed) return
-    request.destroy(new EngineError('failed', `the Engine sends an answer of more than ${longestAnswer} bytes`))
+    if (bytes <= maxAnswerBytes || request.destroyed) return
+    request.destroy(new EngineError('failed', `the Engine sent a response of more than ${maxAnswerBytes} bytes`))
   })
 }
 
@@ -189,17 +190,24 @@ async function bounded<Answer>(
   }
 }
 
-/** The newest version that both speak. Thrown: {@link EngineError} `too_old`. */
+/**
+ * The newest version that both support.
+ *
+ * @throws {@link EngineError} `too_old`.
+ */
 export function commonVersion(answer: { readonly ApiVersion?: unknown; readonly MinAPIVersion?: unknown }): string {
   const { ApiVersion: newest, MinAPIVersion: oldest } = answer
   if (typeof newest !== 'string' || !isVersion(newest))
-    throw new EngineError('too_old', 'the Engine does not say which version of the API it speaks')
-  const least = typeof oldest === 'string' && isVersion(oldest) ? oldest : newest
+    throw new EngineError('too_old', 'the Engine does not report the version of its API')
+  const minimum = typeof oldest === 'string' && isVersion(oldest) ? oldest : newest
   if (compareVersions(newest, oldestApi) < 0)
-    throw new EngineError('too_old', `the Engine speaks version ${newest} of the API, at least ${oldestApi} is needed`)
+    throw new EngineError(
+      'too_old',
+      `the Engine supports version ${newest} of the API, at least ${oldestApi} is needed`,
+    )
   const common = compareVersions(newest, newestApi) < 0 ? newest : newestApi
-  // What is newer than all we know still speaks its own oldest.
-  return compareVersions(common, least) < 0 ? least : common
+  // An Engine whose oldest version is newer than our newest one is tried with that.
+  return compareVersions(common, minimum) < 0 ? minimum : common
 }
 
 function isVersion(text: string): boolean {

@@ -164,8 +164,8 @@ export const taskscalerMutants: readonly Mutant[] = [
     name: 'of two kept loans of a slot the older one counts',
     breaks: 7,
     file: at('slots/usage-records'),
-    find: 'if (other === undefined || other.useCount < loan.useCount) last.set(placeOf(loan), loan)',
-    replace: 'if (other === undefined || other.useCount > loan.useCount) last.set(placeOf(loan), loan)',
+    find: 'if (other === undefined || other.useCount < loan.useCount) last.set(slotKey(loan), loan)',
+    replace: 'if (other === undefined || other.useCount > loan.useCount) last.set(slotKey(loan), loan)',
   },
   {
     name: 'keys of loans are the same in each process',

@@ -2,19 +2,20 @@ import type { Clock } from '@runner-core/fleeting'
 import type { DemandSource } from './demand-source.ts'
 
 export interface QueueDepthOptions {
-  /** Named in the plan's reasons. */
+  /** Appears in the reasons of a plan. */
   readonly name: string
   readonly clock: Clock
   /**
-   * How long a value holds, milliseconds, ≥ 0: a queue that nobody tells about any more must not keep machines. Default
-   * 60,000.
+   * How long a value is valid, milliseconds, ≥ 0, so that a queue that is no longer reported does not keep instances.
+   *
+   * @defaultValue 60,000
    */
   readonly timeToLiveMs?: number
 }
 
 /**
- * A demand source that is told: for a queue whose length is learnt now and then, such as GitLab's `queue_size`, which
- * comes with each job.
+ * A demand source for a queue whose length is reported now and then, such as GitLab's `queue_size`, which comes with
+ * each job.
  */
 export class QueueDepth implements DemandSource {
   readonly name: string
@@ -30,7 +31,7 @@ export class QueueDepth implements DemandSource {
     this.#timeToLiveMs = timeToLiveMs
   }
 
-  /** How many jobs wait there now. */
+  /** Sets how many jobs are in the queue now. */
   set(depth: number): void {
     const before = this.depth()
     this.#depth = depth

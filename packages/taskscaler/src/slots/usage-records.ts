@@ -1,7 +1,7 @@
 import type { UsageRecords } from '@runner-core/fleeting/provisioner'
 import { StateNamespace, type StateRecord } from '@runner-core/fleeting/state'
 
-/** A slot that an earlier process had lent when it ended. */
+/** A slot that was in use when an earlier process ended. */
 export interface LentSlot {
   readonly key: string
   readonly instanceId: string
@@ -9,29 +9,29 @@ export interface LentSlot {
   readonly useCount: number
 }
 
-/** What an earlier process kept of who used the instances. */
+/** What an earlier process stored about the use of instances. */
 export interface KeptUsage {
   readonly lent: readonly LentSlot[]
-  /** Loans that are over, although nobody could write so: their slots were lent again. */
+  /** Uses that have ended although their end could not be stored: the slots were in use again later. */
   readonly over: readonly LentSlot[]
-  /** By instance: how often it was used. */
+  /** By instance: its use count. */
   readonly uses: ReadonlyMap<string, number>
   /** By instance: why it gets no more jobs. */
   readonly condemned: ReadonlyMap<string, string>
-  /** By instance: that of its first labelled job. */
+  /** By instance: the label of its first labelled job. */
   readonly labels: ReadonlyMap<string, string>
-  /** Jobs that had a promise, or waited, and when that was: wall time. */
+  /** Number of jobs that waited or were promised a slot, and when, in wall time. */
   readonly demand: { readonly jobs: number; readonly atWallTime: number } | undefined
 }
 
-/** The one record of its kind: how many are promised or wait. Who they are ends with the process. */
+/** Key of the only `reservation` record, which stores how many jobs, not which ones: those end with the process. */
 export const demandKey = 'demand'
 
-/** What the scaler keeps about the use of instances. */
+/** The values of the scaler's records, by kind. */
 interface UsageValues {
-  /** By key of the acquisition. */
+  /** Its key is that of the acquisition. */
   readonly acquisition: Omit<LentSlot, 'key'>
-  /** By instance. */
+  /** Its key is the id of the instance. */
   readonly use: Use
   readonly reservation: NonNullable<KeptUsage['demand']>
 }
@@ -56,7 +56,7 @@ export const usageNamespace: StateNamespace<UsageValues> = new StateNamespace<Us
       },
     },
     use: {
-      // A mere number where there is no more to keep.
+      // Only the number when there is nothing else to store.
       write: ({ useCount, condemnedFor, label }) =>
         condemnedFor === undefined && label === undefined
           ? useCount
@@ -81,7 +81,7 @@ export const usageNamespace: StateNamespace<UsageValues> = new StateNamespace<Us
   },
 })
 
-/** For `ProvisionerOptions.usage`, of a provisioner that has a lease and that a scaler is started on. */
+/** Value of `ProvisionerOptions.usage` for a provisioner with a lease that a scaler uses. */
 export const usageRecords: UsageRecords = {
   kinds: usageNamespace.kinds,
   ofInstance: 'use',
@@ -91,7 +91,7 @@ export const usageRecords: UsageRecords = {
   },
 }
 
-/** Reads records, whoever wrote them. */
+/** Reads the records that earlier processes stored. Records in an unexpected format are ignored. */
 export function readUsage(records: readonly StateRecord[]): KeptUsage {
   const loans = usageNamespace.read('acquisition', records).map(({ key, value }) => ({ key, ...value }))
   const used = usageNamespace.read('use', records)
@@ -107,12 +107,12 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
   )
   const last = new Map<string, LentSlot>()
   for (const loan of loans) {
-    const other = last.get(placeOf(loan))
-    if (other === undefined || other.useCount < loan.useCount) last.set(placeOf(loan), loan)
+    const other = last.get(slotKey(loan))
+    if (other === undefined || other.useCount < loan.useCount) last.set(slotKey(loan), loan)
   }
   return {
     lent: [...last.values()],
-    over: loans.filter((loan) => last.get(placeOf(loan)) !== loan),
+    over: loans.filter((loan) => last.get(slotKey(loan)) !== loan),
     uses,
     condemned,
     labels,
@@ -120,7 +120,7 @@ export function readUsage(records: readonly StateRecord[]): KeptUsage {
   }
 }
 
-function placeOf({ instanceId, slot }: LentSlot): string {
+function slotKey({ instanceId, slot }: LentSlot): string {
   return `${slot} ${instanceId}`
 }
 

@@ -5,21 +5,21 @@ import { BlockReader } from '../block-reader.ts'
 import { entryPath, linkTarget } from '../entry-path.ts'
 import { readTarHeader, type TarHeader } from './tar-header.ts'
 
-/** An entry of a tar archive, and the bytes of a file; those that are not read are skipped. */
+/** An entry of a tar archive and, for a file, its content. Content that is not read is skipped. */
 export interface TarMember {
   readonly entry: ArchiveEntry
   readonly bytes: AsyncIterable<Buffer>
 }
 
-/** Long names and the like stand in blocks before an entry's own: nothing that is true needs as many. */
+/** Maximum size of an extension header, which holds a long name or the like, bytes. Genuine archives need less. */
 const longestExtension = 1024 * 1024
 const largestPiece = 256 * 1024
 
 /**
- * Reads a tar archive, ustar, pax or GNU, as it comes, and checks each name. `onHeader` is called for every header,
- * those of long names too, before anything else is done with it, and may throw.
+ * Reads a tar archive (ustar, pax or GNU) as a stream and checks each name. `onHeader` is called for every header,
+ * including those of long names, before the header is processed, and may throw.
  *
- * Thrown: {@link ArchiveError} `unsafe`, `damaged`, `unsupported`; what `source` throws.
+ * @throws {@link ArchiveError} `unsafe`, `damaged` or `unsupported`, and whatever `source` throws.
  */
 export async function* readTar(
   source: AsyncIterable<Buffer>,
@@ -31,7 +31,7 @@ export async function* readTar(
     for (;;) {
       const block = await blocks.take(512)
       if (block.length === 512 && block.every((byte) => byte === 0)) break
-      // An archive that was written to its end says so.
+      // A complete archive ends with a block of zeros.
       if (block.length < 512) throw damaged('it is truncated')
       const header = hasTarChecksum(block) ? readTarHeader(block) : undefined
       if (header === undefined) throw damaged('a header is missing')
@@ -59,14 +59,14 @@ export async function* readTar(
       }
       await skip(blocks, left + ((512 - (size % 512)) % 512))
     }
-    // What unpacks the source knows only at its end whether its checksum fits.
+    // A decompressor verifies its checksum only at the end of its input, so the rest is read too.
     while ((await blocks.some(largestPiece)) !== undefined) {}
   } finally {
     await blocks.close()
   }
 }
 
-/** What headers before an entry's own say about it. */
+/** What extension headers say about the entry that follows them. */
 interface Extension {
   readonly name?: Buffer
   readonly linkname?: Buffer
@@ -84,7 +84,7 @@ async function readExtension({ typeflag, size }: TarHeader, blocks: BlockReader)
   if (bytes.length < size) throw damaged('it is truncated')
   await skip(blocks, (512 - (size % 512)) % 512)
   if (typeflag === 'x') return paxExtension(bytes)
-  // One for all that follow may only comment.
+  // A global header applies to all entries that follow: only comments are supported.
   if (typeflag === 'g') {
     if (Object.keys(paxExtension(bytes)).length > 0)
       throw new ArchiveError('unsupported', 'the archive is refused: it sets one name or size for all its entries')
@@ -124,12 +124,12 @@ function decimal(value: Buffer): number {
   return Number(text)
 }
 
-/** Undefined for the directory itself that the archive is unpacked in. */
+/** Undefined for the root directory of the archive. */
 function memberEntry(header: TarHeader, size: number, extension: Extension): ArchiveEntry | undefined {
   const { name = header.name, linkname = header.linkname, mtime = header.mtime } = extension
   const path = entryPath(name)
   const type = entryType(header.typeflag, name)
-  if (type === undefined) throw notWritten(path, header.typeflag)
+  if (type === undefined) throw unsupportedEntry(path, header.typeflag)
   if (type !== 'file' && size > 0) throw damaged(`${JSON.stringify(path)} is not a file but has content`)
   if (path === '') {
     if (type === 'directory') return undefined
@@ -146,7 +146,7 @@ function entryType(typeflag: string, name: Buffer): ArchiveEntry['type'] | undef
     case '0':
     case '\0':
     case '7':
-      // From before directories had a type.
+      // Old archives mark a directory only by the slash at the end of its name.
       return name.at(-1) === 0x2f ? 'directory' : 'file'
     case '1':
       return 'hardlink'
@@ -159,7 +159,7 @@ function entryType(typeflag: string, name: Buffer): ArchiveEntry['type'] | undef
   }
 }
 
-function notWritten(path: string, typeflag: string): ArchiveError {
+function unsupportedEntry(path: string, typeflag: string): ArchiveError {
   const kinds: Readonly<Record<string, string>> = { 3: 'a device', 4: 'a device', 6: 'a FIFO' }
   const kind = kinds[typeflag]
   if (kind !== undefined)
