@@ -8,7 +8,10 @@ import { ContainerScript, type ContainerScriptOptions } from '../src/containers/
 import type { ContainerState } from '../src/containers/container-state.ts'
 import { findShell } from '../src/containers/find-shell.ts'
 import { KnownShells } from '../src/containers/known-shells.ts'
+import { EngineConnection } from '../src/engine/engine-connection.ts'
+import { EngineFront } from './engine-front.ts'
 import { LocalEngine } from './local-engine.ts'
+import { docker } from './service-image.ts'
 
 const never = new AbortController().signal
 const local = new LocalEngine()
@@ -169,6 +172,28 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     await expect(script(await container(endsFirst), 'echo never').start()).rejects.toMatchObject({
       message: expect.stringContaining('entrypoint does not run the shell'),
     })
+  })
+
+  test('is started again where a start that was lost with its connection happens late, and instead', async () => {
+    const id = await container(['sh', '-c', 'if [ -e /tmp/again ]; then exec sh; fi; : >/tmp/again; sleep 1'])
+    await using front = await EngineFront.start()
+    let hasBegun = false
+    front.fault = ({ method, url = '' }, response) => {
+      if (method === 'POST' && url.endsWith('/start') && !hasBegun) {
+        hasBegun = true
+        docker('start', id)
+        response.destroy()
+        return true
+      }
+      if (!hasBegun || !url.endsWith('/json')) return false
+      front.fault = () => false
+      response.end(JSON.stringify({ Id: id, State: { Status: 'created', Running: false, StartedAt: '', ExitCode: 0 } }))
+      return true
+    }
+    const way = local.link(local.acquisition(), new EngineConnection(front.open))
+    const { told, start } = script(id, 'echo right', {}, { link: way })
+    await expect(start()).resolves.toEqual({ exitCode: 0 })
+    expect(clean(told.text)).toBe('right\n')
   })
 
   test('runs after another one in the same container, whose output is not its own', async () => {

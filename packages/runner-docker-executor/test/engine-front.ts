@@ -4,9 +4,10 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import type { OpenSocket } from '../src/engine/engine-connection.ts'
 
-const enginePath = '/var/run/docker.sock'
+const enginePath = engineSocket()
 
 /** Answers by itself and says so, or lets the Engine answer. */
 export type EngineFault = (request: IncomingMessage, response: ServerResponse) => boolean

@@ -3,10 +3,11 @@ import { connect, type Socket } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { SlotConnection } from '@runner-core/runner-executor'
 import type { Acquisition } from '@runner-core/taskscaler'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { EngineConnection } from '../src/engine/engine-connection.ts'
 import { EngineLink } from '../src/engine/engine-link.ts'
 
-const socketPath = '/var/run/docker.sock'
+const socketPath = engineSocket()
 
 /** This machine's Engine, by connections that can be cut. */
 export class LocalEngine {
@@ -22,10 +23,11 @@ export class LocalEngine {
     })
   }
 
-  link(acquisition: Acquisition): EngineLink {
+  /** `way`: default, one of {@link connection}. */
+  link(acquisition: Acquisition, way: EngineConnection = this.connection()): EngineLink {
     const connection = new SlotConnection({
       acquisition,
-      connection: this.connection(),
+      connection: way,
       isPatient: true,
       clock: systemClock,
     })

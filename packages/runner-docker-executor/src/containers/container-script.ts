@@ -1,4 +1,3 @@
-import type { Duplex } from 'node:stream'
 import { type Clock, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import { EnvironmentError, type ScriptEnd, type ScriptRun } from '@runner-core/job'
 import type { Engine } from '../engine/engine.ts'
@@ -63,6 +62,8 @@ export class ContainerScript {
   #mayRun: boolean
   /** Whether only a part of the script may have come to the container that was started last. */
   #mayBeCut: boolean
+  /** Whether somebody whose connection, or life, ended asked for a start that may happen late. */
+  #mayStartLate: boolean
   #starts = 0
   /** Since when it is out of reach. */
   #lostAt: number | undefined
@@ -74,7 +75,7 @@ export class ContainerScript {
     this.#signal = signal
     this.#startedBefore = options.startedBefore
     this.#markers = new MarkerWatch(run.nonce)
-    this.#mayRun = this.#mayBeCut = run.resumed !== undefined
+    this.#mayRun = this.#mayBeCut = this.#mayStartLate = run.resumed !== undefined
   }
 
   /** Runs it to its end. Rejects with `EngineError`, `EnvironmentError`, and the signal's reason. */
@@ -109,9 +110,8 @@ export class ContainerScript {
   async #start(engine: Engine): Promise<ScriptEnd | 'not started'> {
     const { container, onStarted } = this.#options
     const during = `starting container ${container}`
-    const attached = (await engine.call(during, this.#signal, (docker) =>
-      docker.getContainer(container).attach({ stream: true, stdin: true, stdout: true, stderr: true, hijack: true }),
-    )) as Duplex
+    const attach = `/containers/${container}/attach?stream=1&stdin=1&stdout=1&stderr=1`
+    const attached = await engine.connect(during, this.#signal, attach)
     attached.on('error', () => {})
     this.#mayBeCut = false
     this.#mayRun = true
@@ -176,9 +176,9 @@ export class ContainerScript {
       return { exitCode: 0 }
     }
     if (this.#markers.first !== undefined || this.#hasGap) return wasOutOfMemory ? { signal: 'KILL' } : { exitCode }
-    // Nothing of the script came, or only a part, of which nothing was run. A start that an earlier manager asked for
-    // may arrive late and happen instead of ours. The container then ends without the script that we sent.
-    if (this.#mayBeCut || (this.#run.resumed !== undefined && this.#starts < maxStarts)) {
+    // Nothing of the script came, or only a part, of which nothing was run. A start that was asked for over a
+    // connection that broke may happen late, instead of ours. The container then ends without the script that we sent.
+    if (this.#mayBeCut || (this.#mayStartLate && this.#starts < maxStarts)) {
       this.#startedBefore = startedAt
       this.#position.forget()
       this.#held.splice(0)
@@ -261,7 +261,7 @@ export class ContainerScript {
   /** Rejects when the grace is over, and with the signal's reason. */
   async #reconnect(loss: unknown): Promise<void> {
     const { link, reconnectGraceMs, clock } = this.#options
-    this.#mayBeCut = true
+    this.#mayBeCut = this.#mayStartLate = true
     this.#lostAt ??= clock.now()
     await link.regain(loss, { graceMs: reconnectGraceMs, lostAt: this.#lostAt }, this.#signal)
   }

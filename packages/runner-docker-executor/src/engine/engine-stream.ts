@@ -1,4 +1,5 @@
 import { type IncomingMessage, type RequestOptions, request } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { answerOf, refusal } from './engine-error.ts'
 
 export interface EngineRequest {
@@ -33,6 +34,30 @@ export async function openStream(
   const { statusCode = 0 } = response
   if (statusCode >= 200 && statusCode < 300) return response
   throw refusal(during, statusCode, await refusalOf(response))
+}
+
+/**
+ * Resolves with the connection itself, once the Engine has given it to what was asked for. The request has no body:
+ * dockerode's has one, which Podman takes for the first bytes of the connection. Rejects as {@link openStream}.
+ */
+export async function openConnection(
+  during: string,
+  target: Omit<RequestOptions, 'headers'>,
+  opening: AbortSignal,
+): Promise<Duplex> {
+  const headers = { connection: 'Upgrade', upgrade: 'tcp', 'content-length': 0 }
+  const opened = await new Promise<Duplex | IncomingMessage>((resolve, reject) => {
+    const outgoing = request({ ...target, headers, signal: opening })
+    outgoing.on('upgrade', (_response, stream, head) => {
+      if (head.length > 0) stream.unshift(head)
+      resolve(stream)
+    })
+    outgoing.on('response', resolve)
+    outgoing.on('error', reject)
+    outgoing.end()
+  })
+  if (!('statusCode' in opened)) return opened as Duplex
+  throw refusal(during, opened.statusCode ?? 0, await refusalOf(opened))
 }
 
 async function refusalOf(response: IncomingMessage): Promise<string> {

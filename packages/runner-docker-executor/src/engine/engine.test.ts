@@ -145,3 +145,27 @@ test('no more of a refusal is read than can be shown', async () => {
   })
   await expect(get('/said')).rejects.toMatchObject({ code: 'not_found', answer: 'no such thing' })
 })
+
+test('a connection is handed over with nothing sent in it, and a refusal is told by name', async () => {
+  const server = createServer((request, response) => {
+    if (request.url === '/version') return void response.end(JSON.stringify(version))
+    response.writeHead(404).end(JSON.stringify({ message: 'No such container: b' }))
+  })
+  server.on('upgrade', ({ url }, socket, head) => {
+    if (url !== '/v1.41/containers/a/attach') return void socket.end('HTTP/1.1 404 Not Found\r\n\r\n')
+    socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n')
+    socket.write(head)
+    socket.pipe(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closing.push(() => server.close())
+  const dial = async () => connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const engine = await Engine.open({ dial, clock: systemClock, signal: never })
+  closing.push(() => engine.close())
+  const stream = await engine.connect('attaching', never, '/containers/a/attach')
+  stream.end('script')
+  const chunks: Buffer[] = []
+  for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk)
+  expect(Buffer.concat(chunks).toString()).toBe('script')
+  await expect(engine.connect('attaching', never, '/containers/b/attach')).rejects.toMatchObject({ code: 'not_found' })
+})

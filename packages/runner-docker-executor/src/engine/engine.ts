@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { type Clock, deadline } from '@runner-core/fleeting'
 import Docker from 'dockerode'
 import { asEngineError, EngineError } from './engine-error.ts'
-import { type EngineRequest, openStream } from './engine-stream.ts'
+import { type EngineRequest, openConnection, openStream } from './engine-stream.ts'
 
 /** Opens a byte stream to the Engine. */
 export type DialEngine = () => Promise<Duplex>
@@ -96,6 +96,14 @@ export class Engine {
     const target = { ...request, path, agent: this.#agent, host, [isStreamed]: true }
     return bounded(during, { clock: this.#clock, limitMs, signal }, (given) =>
       openStream(during, target, { opening: given, reading: signal }),
+    )
+  }
+
+  /** Makes one call that the connection is then handed to. The signal does not end it. Thrown: as {@link stream}. */
+  connect(during: string, signal: AbortSignal, path: string): Promise<Duplex> {
+    const target = { method: 'POST', path: `/v${this.apiVersion}${path}`, agent: this.#agent, host, [isStreamed]: true }
+    return bounded(during, { clock: this.#clock, limitMs: callLimitMs, signal }, (given) =>
+      openConnection(during, target, given),
     )
   }
 
