@@ -1,7 +1,9 @@
 // What jobs, images, registries and Engines do that they should not: each with a clear end, and nothing left.
 import { execFileSync } from 'node:child_process'
+import { basename, dirname } from 'node:path'
 import type { JobPayload } from '@runner-core/job'
 import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { helperImage, makeHelperImage } from '@runner-core/testkit/containers/helper-image'
 import { gitJob } from '@runner-core/testkit/jobs/git-job'
 import { payload, variable } from '@runner-core/testkit/jobs/job-fixture'
@@ -168,10 +170,10 @@ describe.skipIf(!hasEngine)('a service', () => {
 
 describe.skipIf(!hasEngine)('a job', () => {
   /** Through a mounted socket, with this machine's own client. */
-  const own = 'docker -H unix:///host-run/docker.sock'
+  const own = `docker -H unix:///host-run/${basename(engineSocket())}`
   const settings = {
     volumes: [
-      { source: '/var/run', destination: '/host-run', options: [] },
+      { source: dirname(engineSocket()), destination: '/host-run', options: [] },
       { source: '/usr/bin/docker', destination: '/usr/bin/docker', options: ['ro'] },
     ],
   }

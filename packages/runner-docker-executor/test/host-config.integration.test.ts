@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { hasEngine } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { plainSettings } from '@runner-core/testkit/containers/plain-settings'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createContainer } from '../src/containers/create-container.ts'
@@ -102,7 +103,7 @@ describe.skipIf(!hasEngine)('an Engine', () => {
 
   beforeAll(async () => {
     makeImage(image, 'CMD ["sleep", "60"]')
-    const dial = async () => connect('/var/run/docker.sock')
+    const dial = async () => connect(engineSocket())
     engine = await Engine.open({ dial, clock: systemClock, signal: never })
   })
   afterAll(() => {
@@ -158,7 +159,7 @@ describe.skipIf(!hasEngine)('an Engine', () => {
 test.skipIf(!hasEngine)('no variable of a container is part of a URL', async () => {
   const asked: string[] = []
   const dial = async () => {
-    const socket = connect('/var/run/docker.sock')
+    const socket = connect(engineSocket())
     const write = socket.write.bind(socket)
     socket.write = ((chunk: never, ...rest: []) => {
       asked.push(String(chunk))

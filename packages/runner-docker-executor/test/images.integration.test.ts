@@ -1,4 +1,5 @@
 // Images of jobs, from a registry process through a Docker Engine.
+
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -8,6 +9,7 @@ import type { PrepareLog } from '@runner-core/job'
 import { SlotConnection } from '@runner-core/runner-executor'
 import type { Acquisition } from '@runner-core/taskscaler'
 import { hasEngine } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { push } from '@runner-core/testkit/registry/artifact'
 import { account, DockerRegistry, registryMissing } from '@runner-core/testkit/registry/docker-registry'
 import { type FaultyFront, startFaultyFront } from '@runner-core/testkit/registry/faulty-front'
@@ -58,7 +60,7 @@ afterAll(() => client[Symbol.dispose]())
 
 function newLink(): EngineLink {
   const connection = new EngineConnection(async () => {
-    const socket = connect({ path: '/var/run/docker.sock', allowHalfOpen: true })
+    const socket = connect({ path: engineSocket(), allowHalfOpen: true })
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     return await new Promise<Socket>((resolve, reject) =>
@@ -67,7 +69,7 @@ function newLink(): EngineLink {
   })
   const acquisition = { connect: async () => connection } as Pick<Acquisition, 'connect'> as Acquisition
   const slot = new SlotConnection({ acquisition, connection, isPatient: true, clock: systemClock })
-  const link = new EngineLink({ connection: slot, target: { socketPath: '/var/run/docker.sock' }, clock: systemClock })
+  const link = new EngineLink({ connection: slot, target: { socketPath: engineSocket() }, clock: systemClock })
   links.push(link)
   return link
 }

@@ -7,6 +7,7 @@ import { type JobOutcome, type JobPayload, type RunJobOptions, runJob } from '@r
 import { ConcurrentIds, type PreparedPlace } from '@runner-core/runner-executor'
 import { Taskscaler, type TaskscalerOptions, usageRecords } from '@runner-core/taskscaler'
 import { busyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { helperImage } from '@runner-core/testkit/containers/helper-image'
 import { plainSettings } from '@runner-core/testkit/containers/plain-settings'
 import { runner } from '@runner-core/testkit/jobs/job-fixture'
@@ -16,7 +17,7 @@ import { engineGroup } from '../src/engine/engine-group.ts'
 import type { DockerSettings } from '../src/settings/docker-settings.ts'
 import { docker } from './service-image.ts'
 
-const socketPath = '/var/run/docker.sock'
+const socketPath = engineSocket()
 const never = new AbortController().signal
 
 export interface JobRigOptions {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { systemClock } from '@runner-core/fleeting'
 import { hasEngine } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { tlsFile } from '@runner-core/testkit/http/https-front'
 import { payload } from '@runner-core/testkit/jobs/job-fixture'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -23,7 +24,7 @@ afterEach(() => {
 async function startFront({ isSecure }: { readonly isSecure: boolean }): Promise<number> {
   const sockets = new Set<Socket>()
   const forward = (client: Socket): void => {
-    const engine = connect({ path: '/var/run/docker.sock', allowHalfOpen: true })
+    const engine = connect({ path: engineSocket(), allowHalfOpen: true })
     for (const socket of [client, engine]) {
       sockets.add(socket)
       socket.on('error', () => {})

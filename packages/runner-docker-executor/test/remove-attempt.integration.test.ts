@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { systemClock } from '@runner-core/fleeting'
 import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { attemptLabel, attemptLabels, fleetLabel } from '../src/cleanup/labels.ts'
+import { attemptLabel, attemptLabels } from '../src/cleanup/labels.ts'
 import { removeAttempt } from '../src/cleanup/remove-attempt.ts'
 import { sweepEngine } from '../src/cleanup/sweep-engine.ts'
 import type { Engine } from '../src/engine/engine.ts'
@@ -44,7 +44,7 @@ describe.skipIf(!hasEngine)('what an attempt left on an Engine', () => {
   }
 
   function left(attempt: string): string[] {
-    const filter = ['--quiet', '--filter', `label=${attemptLabel}=${attempt}`, '--filter', `label=${fleetLabel}`]
+    const filter = ['--quiet', '--filter', `label=${attemptLabel}=${attempt}`]
     const lists = [
       docker('ps', '--all', ...filter),
       docker('network', 'ls', ...filter),

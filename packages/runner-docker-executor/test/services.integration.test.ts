@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
 import type { JobService } from '@runner-core/job'
 import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { plainSettings } from '@runner-core/testkit/containers/plain-settings'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ContainerContext } from '../src/containers/host-config.ts'
@@ -55,7 +56,7 @@ describe.skipIf(!hasEngine)('services on an Engine', () => {
       'CMD ["sh", "-c", "sleep 1; touch /tmp/up; exec sleep 60"]',
     )
     makeBareImage(images.bare)
-    engine = await Engine.open({ dial: async () => connect('/var/run/docker.sock'), clock: systemClock, signal: never })
+    engine = await Engine.open({ dial: async () => connect(engineSocket()), clock: systemClock, signal: never })
   })
   const found = (...args: string[]): string[] =>
     docker(...args, '--filter', `label=${label}`)
@@ -246,7 +247,7 @@ describe.skipIf(!hasEngine)('services on an Engine', () => {
     const closed = { ...portVariable, value: '81' }
     const run = await start([{ name: images.bare, variables: [closed] }])
     const waiting = run.wait(50_000)
-    await expect.poll(() => found('ps', '--quiet').length).toBe(2)
+    await expect.poll(() => found('ps', '--quiet').length, { timeout: 20_000 }).toBe(2)
     docker('kill', run.services[0]!.id)
     await waiting
     expect(lines[2]).toBe(

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { systemClock } from '@runner-core/fleeting'
 import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createContainer } from '../src/containers/create-container.ts'
 import { Engine } from '../src/engine/engine.ts'
@@ -20,7 +21,7 @@ describe.skipIf(!hasEngine)('volumes of an Engine', () => {
   const made: string[] = []
   beforeAll(async () => {
     makeBusyboxImage()
-    engine = await Engine.open({ dial: async () => connect('/var/run/docker.sock'), clock: systemClock, signal: never })
+    engine = await Engine.open({ dial: async () => connect(engineSocket()), clock: systemClock, signal: never })
   })
   afterEach(() => {
     for (const id of made.splice(0)) docker('rm', '--force', '--volumes', id)

@@ -192,7 +192,7 @@ describe.skipIf(!hasEngine)('with a state folder', { timeout: 180_000 }, () => {
     const folder = mkdtempSync('/tmp/runner-core-cut-')
     onTestFinished(() => rmSync(folder, { recursive: true }))
     await using way = await startWay(join(folder, 'engine.sock'))
-    const rig = await start({ settings: `host = "unix://${way.path}"` })
+    const rig = await start({ engine: way.path })
     const jobs = [
       ...upTo(8).map((number) => rig.counting(200, {}, number % 2 ? helperImage : undefined)),
       rig.enqueue({ script: ['true'], afterScript: [counter(200)] }),

@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Coordinator, type CoordinatorJob, type JobSpec } from '@runner-core/runner/testing'
 import { busyboxImage, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { helperImage, makeHelperImage } from '@runner-core/testkit/containers/helper-image'
 import { Managers } from '@runner-core/testkit/manager/managers'
 
@@ -31,6 +32,8 @@ export interface RigOptions {
   readonly executor: 'docker' | 'docker-autoscaler'
   readonly keepsState: boolean
   readonly slots?: number
+  /** Socket of the Engine, or of a way to it. */
+  readonly engine?: string
   /** Lines of `[runners.docker]`. */
   readonly settings?: string
   /** See `CoordinatorOptions`. */
@@ -146,7 +149,7 @@ export class DockerRig implements AsyncDisposable {
     return listed.filter((line) => line.startsWith(`${this.name}/`)).map((line) => line.split(' ')[1]!)
   }
 
-  #config({ executor, keepsState, slots = 10, settings = '' }: RigOptions): string {
+  #config({ executor, keepsState, slots = 10, engine = engineSocket(), settings = '' }: RigOptions): string {
     const { folder } = this.managers
     const machines = `[runners.autoscaler]
 plugin = "local"
@@ -166,6 +169,7 @@ limit = ${slots}
 executor = "${executor}"
 ${executor === 'docker' ? '' : machines}
 [runners.docker]
+host = "unix://${engine}"
 helper_image = "${helperImage}"
 pull_policy = "never"
 wait_for_services_timeout = 3
@@ -198,7 +202,7 @@ export async function startWay(path: string): Promise<EngineWay> {
   let isCut = false
   const server = createServer({ allowHalfOpen: true }, (client) => {
     if (isCut) return void client.on('error', () => {}).destroy()
-    const engine = connect({ path: '/var/run/docker.sock', allowHalfOpen: true })
+    const engine = connect({ path: engineSocket(), allowHalfOpen: true })
     client.pipe(engine).pipe(client)
     for (const socket of [client, engine]) {
       sockets.add(socket)
