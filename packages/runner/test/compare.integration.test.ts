@@ -8,6 +8,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { compareRuns } from '@runner-core/testkit/payloads/compare-runs'
+import { CoordinatorServer } from '@runner-core/testkit/payloads/coordinator-server'
 import { meantDifferences } from '@runner-core/testkit/payloads/meant-differences'
 import { normalLines } from '@runner-core/testkit/payloads/normal-trace'
 import { sourcesMissing } from '@runner-core/testkit/payloads/payload-world'
@@ -20,6 +21,7 @@ import {
 } from '@runner-core/testkit/payloads/recorded-run'
 import { sshdMissing } from '@runner-core/testkit/ssh/openssh-server'
 import { expect, test } from 'vitest'
+import { RawRunner } from './raw-runner.ts'
 
 const missing = sshdMissing() ?? sourcesMissing()
 const root = fileURLToPath(new URL('../../..', import.meta.url))
@@ -83,6 +85,19 @@ test('what differs from run to run is not compared, and times in front of lines 
     .replaceAll(/(?<=^|\n)(?!2026|$)/g, '2026-01-02T03:04:05.123456Z 01O ')
   expect(normalLines(stamped, [['/tmp/yy', 'FOLDER']])).toEqual(normalLines(plain, [['/tmp/x', 'FOLDER']]))
   expect(normalLines(plain, [])).toEqual(['Running with RUNNER', 'Title', 'on ADDRESS in /tmp/x, id=ID', 'long line'])
+})
+
+test('a job that does not end by its deadline is canceled, and told as that; one for which no runner comes is an error', async () => {
+  const payload = (name: string) => ({ name, job: { script: ['true'] }, expected: { state: 'success' } as const })
+  const told: string[] = []
+  await using server = await CoordinatorServer.start([payload('hangs'), payload('waits')], {
+    deadlineMs: 3000,
+    onEnd: (name, state) => told.push(`${name}: ${state}`),
+  })
+  const results = expect(server.results()).rejects.toThrow('no runner came for "waits" within 3 s')
+  await new RawRunner(server.url).take({})
+  await results
+  expect(told).toEqual(['hangs: no end within 3 s'])
 })
 
 test('a recorded run is read as it was written; another format is refused', () => {

@@ -99,8 +99,8 @@ export function chosenPayloads<Given extends Payload>(
   names: readonly string[],
 ): readonly Given[] {
   const wanted = new Set(names)
-  for (const { name, needs = [] } of payloads.toReversed())
-    if (wanted.has(name)) for (const need of needs) wanted.add(need)
+  for (const { name, needs = [], follows = [] } of payloads.toReversed())
+    if (wanted.has(name)) for (const need of [...needs, ...follows]) wanted.add(need)
   return payloads.filter(({ name }) => wanted.has(name))
 }
 

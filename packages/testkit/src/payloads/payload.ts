@@ -6,6 +6,8 @@ export interface Payload {
   readonly job: Omit<JobSpec, 'name' | 'dependencies' | 'marker'>
   /** Names of earlier payloads whose artifacts it gets: it is handed out when they have ended. */
   readonly needs?: readonly string[]
+  /** Names of earlier payloads that leave something for it where its jobs run: they are never left out. */
+  readonly follows?: readonly string[]
   /** What it needs is announced to it, and is there no more when it asks. */
   readonly gone?: true
   /** Somebody cancels it when this text, which the script's own lines must not have, is in its trace. */

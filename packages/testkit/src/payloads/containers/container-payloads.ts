@@ -307,6 +307,7 @@ export function containerPayloads(
     },
     {
       name: 'a cache is restored',
+      follows: ['a cache is saved'],
       job: within(busybox, { script: ['cat kept; rm kept'] }, cache),
       expected: {
         ...success,
@@ -335,6 +336,7 @@ export function containerPayloads(
     },
     {
       name: 'nothing of a canceled job runs on',
+      follows: ['canceled'],
       job: within(busybox, {
         script: ['cp ticks before; sleep 1; cmp ticks before && rm ticks before && echo "it "stopped'],
         ...unclean,
@@ -343,6 +345,7 @@ export function containerPayloads(
     },
     {
       name: 'GIT_STRATEGY none',
+      follows: ['canceled'],
       job: within(busybox, { script: ['test -e file && echo "the working "copy || echo "an empty "directory'] }),
       expected: { ...success, lines: ['the working copy', 'Job succeeded'] },
     },
