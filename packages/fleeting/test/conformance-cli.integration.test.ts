@@ -64,7 +64,7 @@ test('some cases of a plugin, as text, JSON and JUnit', async () => {
   expect(code, stderr).toBe(0)
   expect(stderr).toMatch(/^group {9}local\/conformance \(plugin /)
   expect(stderr).toContain(
-    'This launches and removes instances in that group, at most  3 at once, which may cost money.',
+    'This launches and removes instances in that group, at most 3 at once, which may cost money.',
   )
   const report = JSON.parse(stdout) as {
     passed: number
@@ -90,7 +90,7 @@ test('a plugin that breaks a rule: the case, why, and exit code 1', async () => 
   const { code, stdout } = await fleeting('conformance', './broken.mjs', '--only', 'increase by one', '--poll', '0')
   expect(code).toBe(1)
   expect(stdout).toContain(
-    'failed: increase by one launches exactly one instance, which ends up running\n  1 were asked for, 0 accepted: no error was reported\n',
+    'failed: increase by one launches exactly one instance, which ends up running\n  1 were requested, 0 accepted: no error was reported\n',
   )
   expect(stdout).toMatch(/^1 passed, 1 failed, 0 skipped$/m)
 

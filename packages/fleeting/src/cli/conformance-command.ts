@@ -68,7 +68,7 @@ export async function conformance(
     )
   }
   print(
-    `This launches and removes instances in that group, at most  ${run.maxInstances} at once, which may cost money. Ctrl-C stops the run and removes them.`,
+    `This launches and removes instances in that group, at most ${run.maxInstances} at once, which may cost money. Ctrl-C stops the run and removes them.`,
   )
   let done = 0
   const report = await runCases(run, {
