@@ -159,7 +159,7 @@ describe('a start that fails says why, and leaves nothing', () => {
       { handshake: { line: 'usage: moon [options]' } },
       {},
       'invalid_config',
-      /not a fleeting plugin.*usage: moon/,
+      /not a usable fleeting plugin.*usage: moon/,
     ],
     [
       'is of another version',

@@ -145,7 +145,7 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
     expect((await fleeting(['list', `${host}/${repository}:1`])).stdout).toBe('1.2.0\n1.10.0\n1.11.0-rc.1\n')
     expect(await fleeting(['install', `${host}/${repository}:3`])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining(':3 is not there; there are: 0.9.0, 1.2.0, 1.10.0, 1.11.0-rc.1'),
+      stderr: expect.stringContaining(':3 does not exist; available: 0.9.0, 1.2.0, 1.10.0, 1.11.0-rc.1'),
     })
   })
 
@@ -209,8 +209,8 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
 
   test.each<[string, readonly ArchivedFile[], RegExp]>([
     ['a link', [program('x'), { path: 'plugin/link', linkTo: '/etc/passwd' }], /"plugin\/link" is not a plain file/],
-    ['a name that leads out', [program('x'), program('x', 'plugin/../../../evil')], /leads elsewhere/],
-    ['an absolute name', [program('x'), program('x', '/tmp/evil')], /not in the directory plugin|leads elsewhere/],
+    ['a name that leads out', [program('x'), program('x', 'plugin/../../../evil')], /leads out of the directory/],
+    ['an absolute name', [program('x'), program('x', '/tmp/evil')], /not in the directory plugin|leads out of the directory/],
     ['a name beside it', [program('x'), program('x', 'other/evil')], /not in the directory plugin/],
     ['no program', [{ path: 'plugin/README', content: 'x' }], /archive contains no program/],
     ['nothing', [], /cannot be unpacked/],
@@ -238,7 +238,7 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
       ['bad/unmarked:1.0.0', /is an image, but not a plugin's/],
       ['bad/elsewhere:1.0.0', /is not for linux\/\w+; it is for: linux\/s390x, windows\/amd64/],
       ['bad/version:1.0.0', /is not a version of a plugin/],
-      ['bad/nowhere:1.0.0', /is not there\n/],
+      ['bad/nowhere:1.0.0', /does not exist\n/],
     ]
     for (const [reference, why] of problems) {
       expect(await fleeting(['install', `${host}/${reference}`])).toEqual({
