@@ -15,21 +15,21 @@ const s3Table: TableSchema<S3CacheSettings> = {
   ],
   fields: {
     serverAddress: byDefault('ServerAddress', 's3.amazonaws.com', hostAddress, 'The server: `host` or `host:port`.'),
-    bucketName: optional('BucketName', bucketName, 'Bucket that the caches are in. Needed with `Type = "s3"`.'),
+    bucketName: optional('BucketName', bucketName, 'Bucket for the caches. Required with `Type = "s3"`.'),
     bucketLocation: byDefault('BucketLocation', 'us-east-1', nonEmptyText, 'Region of the bucket.'),
     accessKey: optional('AccessKey', secretText, 'Access key.'),
     secretKey: optional('SecretKey', secretText, 'Secret key.'),
-    sessionToken: optional('SessionToken', secretText, 'Session token of temporary keys.'),
+    sessionToken: optional('SessionToken', secretText, 'Session token of temporary credentials.'),
     authenticationType: optional(
       'AuthenticationType',
       oneOf('access-key', 'iam'),
-      '`access-key`: the keys above. `iam`: what the environment of this process has, found as the tools of AWS find it. Default: `access-key` when both keys are set, else `iam`.',
+      "`access-key`: the keys above. `iam`: the credentials of this process's environment, found as AWS's own tools find them. Default: `access-key` if both keys are set, otherwise `iam`.",
     ),
     insecure: byDefault('Insecure', false, flag, 'true: http instead of https.'),
     pathStyle: optional(
       'PathStyle',
       flag,
-      'true: the bucket is in the path of a URL. false: it is in the name of the host. Default: false with servers of Amazon and Google, true with others.',
+      'true: URLs have the bucket in the path. false: in the host name. Default: false for servers of Amazon and Google, true for others.',
     ),
   },
 }
@@ -40,9 +40,9 @@ export const cacheTable: TableSchema<CacheSettings> = {
     type: optional(
       'Type',
       oneOf('s3'),
-      '`s3`: caches are kept in a bucket, which all machines share. Default: each machine keeps them in its `cache_dir`.',
+      '`s3`: caches are kept in a bucket that all instances share. Default: each instance keeps its own in `cache_dir`.',
     ),
-    path: optional('Path', nonEmptyText, 'What the names of all objects begin with.'),
+    path: optional('Path', nonEmptyText, 'Prefix of the names of all objects.'),
     shared: byDefault(
       'Shared',
       false,
@@ -53,7 +53,7 @@ export const cacheTable: TableSchema<CacheSettings> = {
       'MaxUploadedArchiveSize',
       0,
       wholeNumber({ min: 0 }),
-      'The largest archive that is put into the bucket, bytes. 0: no bound.',
+      'Maximum size of an archive that is uploaded, in bytes. 0: no limit.',
     ),
     s3: byDefault('s3', {}, table(s3Table), 'The bucket.'),
   },

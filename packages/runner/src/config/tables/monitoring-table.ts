@@ -8,14 +8,14 @@ const jobQueuingDurationTable: TableSchema<JobQueuingDuration> = {
     periods: required(
       'periods',
       list(cronPeriodOrSeven, { min: 1 }),
-      'Cron expressions, read as ranges of time: the entry is in force while the current minute matches one. Of several entries in force the last one counts; with none in force no job is counted.',
+      'Cron expressions, read as ranges of time: the entry is in force while one of them matches the current minute. If several entries are in force, the last one counts. If none is, no job is counted.',
     ),
-    timezone: optional('timezone', timeZone, "Zone that `periods` are read in. Default: the system's."),
-    thresholdMs: byDefault('threshold', '0s', duration, 'How long a job may be queued. 0: for ever.'),
+    timezone: optional('timezone', timeZone, "Time zone of `periods`. Default: the system's."),
+    thresholdMs: byDefault('threshold', '0s', duration, 'How long a job may be queued. 0: no limit.'),
     jobsRunningForProject: optional(
       'jobs_running_for_project',
       pattern,
-      'Only jobs count for which this matches the number of jobs that GitLab says their project has running on instance runners: `"^(0|1|2|3|4)$"`; many are `+Inf`. Default: all.',
+      'Counts only jobs whose project runs as many jobs on instance runners as this expression matches, by GitLab\'s count: `"^(0|1|2|3|4)$"`. GitLab reports a large number as `+Inf`. Default: all jobs.',
     ),
   },
 }
