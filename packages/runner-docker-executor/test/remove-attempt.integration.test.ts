@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '@runner-core/fleeting'
 import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
-import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { attemptLabel, attemptLabels } from '../src/cleanup/labels.ts'
 import { removeAttempt } from '../src/cleanup/remove-attempt.ts'
 import { sweepEngine } from '../src/cleanup/sweep-engine.ts'
+import { helperContainerName, jobContainerName } from '../src/containers/container-names.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { LocalEngine } from './local-engine.ts'
 import { docker } from './service-image.ts'
@@ -38,8 +39,8 @@ describe.skipIf(!hasEngine)('what an attempt left on an Engine', () => {
     await engine.docker.createNetwork({ Name: name, Labels })
     const HostConfig = { Binds: [`${name}:/builds`], NetworkMode: name }
     const options = { Image: busyboxImage, Cmd: ['sleep', '600'], Labels, HostConfig }
-    await (await engine.docker.createContainer(options)).start()
-    await engine.docker.createContainer(options)
+    await (await engine.docker.createContainer({ ...options, name: jobContainerName(attempt) })).start()
+    await engine.docker.createContainer({ ...options, name: helperContainerName(attempt, 0) })
     return attempt
   }
 
@@ -67,6 +68,21 @@ describe.skipIf(!hasEngine)('what an attempt left on an Engine', () => {
     docker('run', '-d', '--rm', '--network', name, '-v', `${name}:/x`, busyboxImage, 'sleep', '4')
     await removeAttempt(engine, attempt, { clock: systemClock, signal: never })
     expect(left(attempt)).toEqual([])
+  })
+
+  test('is removed without a container of an image that the job made of its own, which has the same labels', async () => {
+    const attempt = await make()
+    const image = `removal-test-${attempt}`
+    docker('commit', jobContainerName(attempt), image)
+    const foreign = docker('create', '--network', 'none', image).trim()
+    onTestFinished(() => {
+      docker('rm', '--force', '--volumes', foreign)
+      docker('rmi', image)
+    })
+    const isActive = (): boolean => false
+    expect(await sweepEngine(engine, { fleet, isActive, clock: systemClock, signal: never })).toEqual([attempt])
+    expect(left(attempt).map((id) => foreign.startsWith(id))).toEqual([true])
+    expect(await sweepEngine(engine, { fleet, isActive, clock: systemClock, signal: never })).toEqual([])
   })
 
   test('is swept unless it is under way', async () => {

@@ -1,4 +1,5 @@
 import { type Clock, delay } from '@runner-core/fleeting'
+import { isOfAttempt } from '../containers/container-names.ts'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError } from '../engine/engine-error.ts'
 import { attemptLabel } from './labels.ts'
@@ -33,7 +34,7 @@ export async function removeAttempt(
         const all = await engine.call(during, signal, (docker, abortSignal) =>
           docker.listContainers({ all: true, filters, abortSignal }),
         )
-        return all.map(({ Id: id }) => id)
+        return all.flatMap(({ Id: id, Names: names }) => (isOfAttempt(names, attempt) ? [id] : []))
       },
       remove: (id) =>
         engine.call(during, signal, (docker, abortSignal) =>

@@ -1,4 +1,5 @@
 import type { Clock } from '@runner-core/fleeting'
+import { isOfAttempt } from '../containers/container-names.ts'
 import type { Engine } from '../engine/engine.ts'
 import { attemptLabel, expiryLabel, fleetLabel } from './labels.ts'
 import { removeAttempt } from './remove-attempt.ts'
@@ -35,7 +36,8 @@ export async function sweepEngine(
   const isOver = (labels: Labels | undefined): boolean => isLeftover(labels, { fleet, isActive, now })
   const attemptsOf = (labelled: readonly { readonly Labels?: Labels | undefined }[]): string[] =>
     labelled.flatMap(({ Labels: labels }) => (isOver(labels) ? [labels![attemptLabel]!] : []))
-  const left = new Set([...attemptsOf(containers), ...attemptsOf(networks), ...attemptsOf(volumes ?? [])])
+  const own = containers.filter(({ Labels: labels, Names: names }) => isOfAttempt(names, labels[attemptLabel] ?? ''))
+  const left = new Set([...attemptsOf(own), ...attemptsOf(networks), ...attemptsOf(volumes ?? [])])
   for (const attempt of left) await removeAttempt(engine, attempt, { clock, signal })
   return [...left]
 }

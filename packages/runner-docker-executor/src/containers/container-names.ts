@@ -26,3 +26,8 @@ export function serviceContainerName(attempt: string, index: number): string {
 export function waitContainerName(attempt: string, serviceId: string): string {
   return `${attemptName(attempt)}-wait-${serviceId.slice(0, 12)}`
 }
+
+/** Whether a container is one of an attempt by its names: what a job makes from an image of its own has our labels too. */
+export function isOfAttempt(names: readonly string[] | undefined, attempt: string): boolean {
+  return (names ?? []).some((name) => name.startsWith(`/${attemptName(attempt)}-`))
+}
