@@ -180,7 +180,9 @@ describe.each(localShells)('$name', (localShell) => {
       )
       expect(outcome, trace).toEqual({ state: 'success' })
       expect(uploads.map(({ filename }) => filename)).toEqual(['$(id).zip'])
-      expect(trace).toContain('WARNING: invalid artifact name "$(id)": command substitution is not supported')
+      expect(trace).toContain(
+        'WARNING: invalid artifact name "$(id)": command substitution and arithmetic are not supported',
+      )
       expect(trace).toContain('WARNING: invalid path "${X": "${" without "}"')
       expect([environment.runs, environment.transfers, temporaryFiles(environment)]).toEqual([1, 2, []])
     })
@@ -342,7 +344,7 @@ with zipfile.ZipFile(sys.argv[1]) as z:
     const names = Object.keys(readZip(uploads[0]!.bytes))
     if (localShell.busyboxOnly === true) {
       expect(names).toEqual(['paths'])
-      expect(trace).toMatch(/WARNING: untracked: git failed on the machine/)
+      expect(trace).toMatch(/WARNING: untracked: git failed on the instance/)
       return
     }
     expect(names).toEqual(['inner/', 'out/new', 'paths', 'src/a.o', 'tw o'])

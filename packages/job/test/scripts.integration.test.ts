@@ -196,7 +196,7 @@ describe.each(localShells)('a script in $name', (localShell) => {
     })
     const { outcome, trace } = await run(bare, payload())
     expect(outcome).toMatchObject({ reason: 'runner_system_failure', code: 'shell_missing' })
-    expect(trace).toContain('ERROR: Job failed (system failure): the machine')
+    expect(trace).toContain("ERROR: Job failed (system failure): the instance's shell")
   })
 
   test('a directory that cannot be made is a system failure', async () => {

@@ -212,7 +212,7 @@ describe.each(localShells)('variables in $name', (localShell) => {
     )
     expect(outcome).toEqual({ state: 'success' })
     expect(trace).toContain('\ngood\n')
-    for (const name of names) expect(trace).toContain(`variable ${JSON.stringify(name)} is left out`)
+    for (const name of names) expect(trace).toContain(`variable ${JSON.stringify(name)} is ignored`)
   })
 
   test('named like any variable that the shell itself has do not break the script', async () => {

@@ -169,7 +169,7 @@ describe.skipIf(missing !== undefined).each(cases)(
         results.find(({ trace }) => new RegExp(`Using instance a#1, slot ${slot}$`, 'm').test(trace))!
       expect(bySlot(1).outcome).toEqual({ state: 'success' })
       expect(bySlot(1).trace).toContain('\nsecond\n')
-      expect(bySlot(0).trace).toMatch(/slot 0: something of another job \([0-9a-f]+\) may be alive there/)
+      expect(bySlot(0).trace).toMatch(/slot 0: processes of another job \([0-9a-f]+\) may be running there/)
       expect(processesWith(id)).not.toEqual([])
     })
 
@@ -179,7 +179,7 @@ describe.skipIf(missing !== undefined).each(cases)(
       const { outcome, trace } = await machines.run(payload({ script: ['echo second'] }))
       expect(outcome).toMatchObject({ state: 'failed', reason: 'runner_system_failure', code: 'machine_occupied' })
       expect(trace).not.toContain('\nsecond\n')
-      expect(trace).toMatch(/instance a#1, slot 0: something of another job \([0-9a-f]+\) may be alive there/)
+      expect(trace).toMatch(/instance a#1, slot 0: processes of another job \([0-9a-f]+\) may be running there/)
     })
 
     test.runIf(shell === 'bash' && isDetached)('what a living manager runs is not ended', async () => {

@@ -210,7 +210,11 @@ describe.skipIf(missing !== undefined)('an open registry', () => {
   test.each<[string, readonly ArchivedFile[], RegExp]>([
     ['a link', [program('x'), { path: 'plugin/link', linkTo: '/etc/passwd' }], /"plugin\/link" is not a plain file/],
     ['a name that leads out', [program('x'), program('x', 'plugin/../../../evil')], /leads out of the directory/],
-    ['an absolute name', [program('x'), program('x', '/tmp/evil')], /not in the directory plugin|leads out of the directory/],
+    [
+      'an absolute name',
+      [program('x'), program('x', '/tmp/evil')],
+      /not in the directory plugin|leads out of the directory/,
+    ],
     ['a name beside it', [program('x'), program('x', 'other/evil')], /not in the directory plugin/],
     ['no program', [{ path: 'plugin/README', content: 'x' }], /archive contains no program/],
     ['nothing', [], /cannot be unpacked/],

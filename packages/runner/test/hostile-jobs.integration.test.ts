@@ -119,7 +119,7 @@ const said: Readonly<Record<string, string>> = {
   'alternatives multiply a long text': 'patterns of paths: more than',
   'a path has no bound': 'artifacts[0].paths[0]: more than',
   'steps are many': 'steps: more than',
-  'the login prints without end': 'the rest is left out',
+  'the login prints without end': 'the rest is dropped',
   // Our own steps find their tools by a PATH of their own.
   'find prints without end': 'found',
 }

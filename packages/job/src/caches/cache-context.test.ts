@@ -37,6 +37,6 @@ test('what is no number is said, and is what it is by default', () => {
   expect([context.attempts, context.timeoutMs]).toEqual([1, 600_000])
   expect(context.warnings).toEqual([
     'RESTORE_CACHE_ATTEMPTS: expected 1 to 10, got "11"; 1 is used',
-    'CACHE_REQUEST_TIMEOUT: expected minutes, got "soon"; it is 10',
+    'CACHE_REQUEST_TIMEOUT: expected minutes, got "soon"; using 10',
   ])
 })

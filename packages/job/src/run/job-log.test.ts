@@ -141,7 +141,7 @@ test('what a login prints is kept up to a bound, and left out of the log beyond 
   await log.flush()
   expect(text().length).toBeLessThan(300_000)
   expect(JSON.stringify(log.record).length).toBeLessThan(300_000)
-  expect(text().match(/the rest is left out/g)).toHaveLength(1)
+  expect(text().match(/the rest is dropped/g)).toHaveLength(1)
 })
 
 test('lines and warnings without number are left out, and how the job ended is said', async () => {

@@ -82,7 +82,7 @@ if git grep -q --cached filter=lfs -- '':(glob)**/.gitattributes''; then
 if command -v git-lfs >/dev/null; then
 git lfs install --local --skip-repo >/dev/null && git lfs pull
 else
-printf ''%s\n'' ''[32;1mgit-lfs was not found on the machine: files that LFS keeps are left as pointers[0;m''
+printf ''%s\n'' ''[32;1mgit-lfs was not found on the instance: LFS files are left as pointers[0;m''
 fi
 fi
 printf ''%s\n'' ''[32;1mSkipping Git submodules setup[0;m''
