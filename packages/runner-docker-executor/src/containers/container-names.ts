@@ -27,7 +27,10 @@ export function waitContainerName(attempt: string, serviceId: string): string {
   return `${attemptName(attempt)}-wait-${serviceId.slice(0, 12)}`
 }
 
-/** Whether a container is one of an attempt by its names: what a job makes from an image of its own has our labels too. */
+/**
+ * Whether a container is one of an attempt, by its names. Labels do not say so: an image that a job makes of its
+ * container has them too, and so has what runs from it.
+ */
 export function isOfAttempt(names: readonly string[] | undefined, attempt: string): boolean {
   return (names ?? []).some((name) => name.startsWith(`/${attemptName(attempt)}-`))
 }
