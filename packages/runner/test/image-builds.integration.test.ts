@@ -92,7 +92,7 @@ test.skipIf(missingOwn !== undefined)(
 )
 
 test.skipIf(missing !== undefined)(
-  'a job starts containers by the mounted socket, and what it leaves there stays, whoever comes next',
+  'containers that a job starts through the mounted socket are kept, also by the next manager',
   { timeout: 120_000 },
   async () => {
     makeBusyboxImage()

@@ -248,6 +248,21 @@ describe('JobSupervisor, while state cannot be written', () => {
     expect([scripts, disposed, await running()]).toEqual([1, 2, []])
   })
 
+  test('holds the slot of a job that is handed out again for ten seconds at most', async () => {
+    placeMs = 60_000
+    const first = supervisor.run(payload(7), reservation())
+    await clock.advance(1_000)
+    const second = supervisor.run(payload(7), reservation())
+    await clock.advance(9_000)
+    expect(disposed).toBe(0)
+    await clock.advance(1_000)
+    await second
+    expect([disposed, scripts]).toEqual([1, 0])
+    await clock.advance(60_000)
+    await first
+    expect([disposed, scripts]).toEqual([2, 1])
+  })
+
   test('starts no script before its checkpoint is kept, and says why in the trace', async () => {
     refuses = (key) => key.endsWith('checkpoint')
     const run = supervisor.run(payload(7), reservation())

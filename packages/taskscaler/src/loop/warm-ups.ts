@@ -9,7 +9,7 @@ export interface WarmUpsOptions {
   readonly provisioner: Pick<Provisioner, 'connect'>
   readonly warmUp: WarmUp | undefined
   readonly observer: TaskscalerObserver
-  /** The instance counts as any other now. */
+  /** Called when the warm-up of an instance has ended, whether it succeeded or not. */
   readonly onEnd: (host: InstanceSlots) => void
   readonly clock: Clock
   readonly logger: Logger

@@ -61,7 +61,7 @@ export class SlotPool {
     host.offered = false
   }
 
-  /** An instance that warmed counts as any other now. */
+  /** Treats an instance like any other, since its warm-up has ended. */
   endHold(host: InstanceSlots, now: number): void {
     if (!host.isHeld) return
     if (host.offered) this.#remove(host)
