@@ -1,19 +1,10 @@
-// `npm run prove -- --mutants [NAME...]`: see `prove.ts`. What each mutant came to is kept, so that `--resume` goes on
-// where a run before ended, as long as the code is the same.
-import { createHash } from 'node:crypto'
-import { appendFileSync, existsSync, globSync, mkdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+// `npm run prove -- --mutants [NAME...]`: see `prove.ts`. The seed that noticed a mutant is kept in the repository and
+// played first, so that the whole list takes minutes and not hours.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Hunted, huntAll, type Mutant, mutants } from '@runner-core/simulation/mutants'
 
-const root = join(import.meta.dirname, '..')
-const kept = join(root, 'node_modules/.cache/mutants.jsonl')
-
-interface KeptMutant {
-  readonly name: string
-  readonly code: string
-  readonly state: Hunted['state']
-  readonly runs: number
-}
+const seedsFile = join(import.meta.dirname, '../packages/simulation/data/noticing-seeds.json')
 
 export interface ProveMutantsOptions {
   /** Parts of names; none: all. */
@@ -21,8 +12,9 @@ export interface ProveMutantsOptions {
   readonly seed: number
   readonly runs: number
   readonly atOnce: number
-  readonly resume: boolean
-  /** As many as fit, beginning with another one each hour; default: all. */
+  /** Keep the seeds by which mutants are noticed. */
+  readonly record: boolean
+  /** As many as fit; default: all. Of those without a kept seed, it begins with another one each hour. */
   readonly seconds?: number | undefined
 }
 
@@ -32,37 +24,38 @@ export async function proveMutants({
   seed,
   runs,
   atOnce,
-  resume,
+  record,
   seconds,
 }: ProveMutantsOptions): Promise<number> {
-  const code = fingerprint()
-  const before = resume ? noticedBefore(code) : new Set<string>()
+  const noticingSeeds = JSON.parse(readFileSync(seedsFile, 'utf8')) as Record<string, number>
   const chosen = mutants.filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
   const equivalent = chosen.filter((mutant) => mutant.equivalent !== undefined)
-  const tried = chosen.filter((mutant) => !equivalent.includes(mutant) && !before.has(mutant.name))
+  const tried = chosen.filter((mutant) => mutant.equivalent === undefined)
   if (chosen.length === 0) {
     console.error(`no mutant's name has ${names.join(', or ')} in it`)
     return 2
   }
   const signal = seconds === undefined ? undefined : AbortSignal.timeout(seconds * 1000)
   const startedAt = performance.now()
+  const isQuick = ({ name }: Mutant): boolean => noticingSeeds[name] !== undefined
+  const others = tried.filter((mutant) => !isQuick(mutant))
   const hunted = await huntAll({
-    mutants: seconds === undefined ? tried : rotated(tried),
+    mutants: [...tried.filter(isQuick), ...(seconds === undefined ? others : rotated(others))],
     seed,
     runs,
+    noticingSeeds,
     atOnce,
     signal,
     onHunted(found) {
       console.log(lineOf(found))
-      const { mutant, state } = found
-      if (state === 'cut') return
-      mkdirSync(dirname(kept), { recursive: true })
-      appendFileSync(kept, `${JSON.stringify({ name: mutant.name, code, state, runs: found.runs })}\n`)
+      if (!record || found.state !== 'noticed') return
+      noticingSeeds[found.mutant.name] = found.seed!
+      writeFileSync(seedsFile, textOf(noticingSeeds))
     },
   })
   for (const { name, equivalent: why } of equivalent) console.log(`equivalent  ${name}: ${why}`)
   const count = (state: Hunted['state']): number => hunted.filter((found) => found.state === state).length
-  const noticed = count('noticed') + before.size
+  const noticed = count('noticed')
   const failed = count('missed') + count('broken')
   const score = noticed + failed === 0 ? 100 : Math.floor((noticed / (noticed + failed)) * 1000) / 10
   const result = {
@@ -92,17 +85,8 @@ function rotated(list: readonly Mutant[]): readonly Mutant[] {
   return list.map((_, index) => list[(first + index) % list.length]!)
 }
 
-function noticedBefore(code: string): Set<string> {
-  if (!existsSync(kept)) return new Set()
-  const lines = readFileSync(kept, 'utf8').split('\n').filter(Boolean)
-  const all = lines.map((line) => JSON.parse(line) as KeptMutant)
-  return new Set(all.filter((one) => one.code === code && one.state === 'noticed').map(({ name }) => name))
-}
-
-/** Of all code that takes part, the world's too. */
-function fingerprint(): string {
-  const hash = createHash('sha256')
-  for (const file of globSync('packages/*/src/**/*.ts', { cwd: root }).toSorted())
-    if (!file.endsWith('.test.ts')) hash.update(file).update(readFileSync(join(root, file)))
-  return hash.digest('hex')
+/** In the order of the list, without those that it no longer has. */
+function textOf(noticingSeeds: Readonly<Record<string, number>>): string {
+  const known = mutants.flatMap(({ name }) => (noticingSeeds[name] === undefined ? [] : [[name, noticingSeeds[name]]]))
+  return `${JSON.stringify(Object.fromEntries(known), null, 2)}\n`
 }

@@ -1,9 +1,10 @@
 // `npm run prove -- --runs N --seed S [--seconds T] [--bugs]`: tries to break the promises in N runs of the world for
 // proofs, or in as many as T seconds give, on every core. Tells each failure as a story, with the seed that plays it
 // again, and ends with one line `BENCH {json}`. With `--bugs` it shows for each deliberate bug that it is noticed.
-// `npm run prove -- --mutants [NAME...] [--runs N] [--seed S] [--seconds T] [--resume]`: takes the guards of the
+// `npm run prove -- --mutants [NAME...] [--runs N] [--seed S] [--seconds T] [--record]`: takes the guards of the
 // promises away from the code, one after the other, and shows for each that it is noticed, within N runs, 2,000 by
-// default; ends with one line `MUTANTS {json}`. `--history FILE...`: judges a history that was written to files.
+// default; ends with one line `MUTANTS {json}`. `--record` keeps the seeds that noticed them, which are played first.
+// `--history FILE...`: judges a history that was written to files.
 import { fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -46,7 +47,7 @@ async function main(): Promise<number> {
       bugs: { type: 'boolean', default: false },
       mutants: { type: 'boolean', default: false },
       history: { type: 'boolean', default: false },
-      resume: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
     },
   })
   if (values.history) return judgeHistory(positionals)
@@ -60,13 +61,13 @@ async function main(): Promise<number> {
     (seconds !== undefined && !(seconds > 0))
   ) {
     console.error(
-      'usage: npm run prove -- [--runs N] [--seed S] [--seconds T] [--bugs | --mutants [NAME...] [--resume] | --history FILE...]',
+      'usage: npm run prove -- [--runs N] [--seed S] [--seconds T] [--bugs | --mutants [NAME...] [--record] | --history FILE...]',
     )
     return 2
   }
   const atOnce = availableParallelism()
   if (values.mutants)
-    return await proveMutants({ names: positionals, seed, runs, atOnce, resume: values.resume, seconds })
+    return await proveMutants({ names: positionals, seed, runs, atOnce, record: values.record, seconds })
   const until = seconds === undefined ? {} : { until: Date.now() + seconds * 1000 }
   return values.bugs
     ? await proveBugs({ first: seed, count: runs })

@@ -23,29 +23,37 @@ const maxMemory = 1024
 
 interface Quarry {
   readonly mutant: Mutant
+  /** The runs play the seeds from here on. */
   readonly seed: number
   readonly runs: number
+  /** A seed that noticed it before. It is played first if it is among the runs. */
+  readonly noticingSeed?: number | undefined
 }
 
 /**
  * Plays runs with the mutant until one breaks something that the code as it is does not break in the same run, in
  * threads of their own. A thread that fails, hangs or grows without end has shown it as well. `signal`: no longer.
  */
-async function hunt({ mutant, seed, runs }: Quarry, signal?: AbortSignal): Promise<Hunted> {
+async function hunt({ mutant, seed, runs, noticingSeed }: Quarry, signal?: AbortSignal): Promise<Hunted> {
   const startedAt = performance.now()
   const ended = (found: Found): Hunted => ({
     mutant,
     ...found,
     seconds: Math.round((performance.now() - startedAt) / 100) / 10,
   })
-  for (let skip = 0; ; ) {
-    const found = await play({ mutant, seed, skip, runs: runs - skip, isControl: false }, signal)
-    if (found.state !== 'noticed') return ended(found)
-    const control = await play({ mutant, seed, skip: found.runs - 1, runs: 1, isControl: true }, signal)
-    if (control.state !== 'noticed') return ended(control.state === 'cut' ? control : found)
-    skip = found.runs
-    if (skip >= runs) return ended({ state: 'missed', runs })
-  }
+  const spans = [{ first: 0, end: runs }]
+  if (noticingSeed !== undefined && noticingSeed >= seed && noticingSeed < seed + runs)
+    spans.unshift({ first: noticingSeed - seed, end: noticingSeed - seed + 1 })
+  for (const { first, end } of spans)
+    for (let skip = first; skip < end; ) {
+      const found = await play({ mutant, seed, skip, runs: end - skip, isControl: false }, signal)
+      if (found.state === 'missed') break
+      if (found.state !== 'noticed') return ended(found)
+      const control = await play({ mutant, seed, skip: found.runs - 1, runs: 1, isControl: true }, signal)
+      if (control.state !== 'noticed') return ended(control.state === 'cut' ? control : found)
+      skip = found.runs
+    }
+  return ended({ state: 'missed', runs })
 }
 
 type Found = Omit<Hunted, 'mutant' | 'seconds'>
@@ -87,6 +95,8 @@ export interface HuntAllOptions {
   readonly seed: number
   /** For each. */
   readonly runs: number
+  /** By a mutant's name, a seed that noticed it before. */
+  readonly noticingSeeds?: Readonly<Record<string, number>>
   /** Threads. */
   readonly atOnce: number
   readonly onHunted: (hunted: Hunted) => void
@@ -98,6 +108,7 @@ export async function huntAll({
   mutants,
   seed,
   runs,
+  noticingSeeds = {},
   atOnce,
   onHunted,
   signal,
@@ -106,7 +117,7 @@ export async function huntAll({
   const all: Hunted[] = []
   const work = async (): Promise<void> => {
     for (let mutant = left.shift(); mutant !== undefined && !signal?.aborted; mutant = left.shift()) {
-      const hunted = await hunt({ mutant, seed, runs }, signal)
+      const hunted = await hunt({ mutant, seed, runs, noticingSeed: noticingSeeds[mutant.name] }, signal)
       all.push(hunted)
       onHunted(hunted)
     }

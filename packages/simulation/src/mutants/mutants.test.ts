@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { describe, expect, test } from 'vitest'
 import { mutants } from './index.ts'
@@ -23,5 +24,11 @@ describe('the list of mutants', () => {
   test('argues in one line for those that are not tried', () => {
     const reasons = mutants.flatMap(({ equivalent }) => equivalent ?? [])
     expect(reasons.filter((reason) => reason.length < 15 || reason.length > 160 || reason.includes('\n'))).toEqual([])
+  })
+
+  test('has each mutant that a noticing seed is kept for', () => {
+    const kept = readFileSync(new URL('../../data/noticing-seeds.json', import.meta.url), 'utf8')
+    const tried = mutants.filter(({ equivalent }) => equivalent === undefined)
+    expect(tried.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(JSON.parse(kept) as object)))
   })
 })
