@@ -6,9 +6,9 @@ import { text } from 'node:stream/consumers'
 import { type ConnectInfo, isGroupError, silentLogger, systemClock } from '@runner-core/fleeting'
 import type {
   CloudCall,
+  CloudControls,
   CloudFault,
   CloudFaultKind,
-  CloudHand,
   CreateConformanceCloud,
   FaultyCall,
 } from '@runner-core/fleeting/testing'
@@ -26,7 +26,7 @@ const answerTo: Partial<Record<CloudFaultKind, number>> = {
 
 /**
  * For `fleeting conformance --cloud ./acme-cloud.ts`: starts the cloud, tells the plugin where it is, and gives the
- * suite a hand on it.
+ * suite its controls.
  */
 export const createConformanceCloud: CreateConformanceCloud = async () => {
   const machines = createInstanceGroup(
@@ -116,7 +116,7 @@ export const createConformanceCloud: CreateConformanceCloud = async () => {
     response.writeHead(status).end(JSON.stringify(result instanceof Error ? result.message : (result ?? 'no such vm')))
   }
 
-  const hand: CloudHand = {
+  const controls: CloudControls = {
     inject: (fault) => void faults.push({ fault, left: fault.times ?? Number.POSITIVE_INFINITY }),
     heal: () => {
       faults = []
@@ -140,7 +140,7 @@ export const createConformanceCloud: CreateConformanceCloud = async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     pluginConfig: { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
-    hand,
+    controls,
     options: { pollMs: 20 },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()

@@ -38,14 +38,17 @@ export async function simulateHour(name: CloudName): Promise<HourFigures> {
   await using cloud = await startCloud[name]({ clock, maxSize: instances, lags })
   Object.assign(process.env, cloud.env)
   const context = { fleet: 'bench', connector: {}, logger: silentLogger, clock, random: seededRandom(1) }
-  const group = withCallBudget(time.watch(cloud.createInstanceGroup(cloud.pluginConfig, context), cloud.hand), context)
+  const group = withCallBudget(
+    time.watch(cloud.createInstanceGroup(cloud.pluginConfig, context), cloud.controls),
+    context,
+  )
   const provisioner = await time.until(
     Provisioner.start(
       { group, connector: { connect: async () => connection }, maxInstances: instances, clock, random: context.random },
       never,
     ),
   )
-  const allCalls = () => cloud.hand.calls?.() ?? []
+  const allCalls = () => cloud.controls.calls?.() ?? []
   const count = (): number => allCalls().length
 
   const before = count()

@@ -16,7 +16,7 @@ export const createConformanceCloud: CreateConformanceCloud = async () => {
   return {
     pluginConfig: { ...fake.config, ca_file: join(directory, 'ca.pem') },
     connector: real.connector,
-    hand: fake.hand,
+    controls: fake.controls,
     options: { pollMs: 20 },
     async [Symbol.asyncDispose]() {
       rmSync(directory, { recursive: true })

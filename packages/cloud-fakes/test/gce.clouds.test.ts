@@ -19,7 +19,7 @@ const good: Evidence = {
 
 /** A launch that comes to nothing, and where the service tells so. */
 async function stockOut(fake: FakeGce, exchanges: readonly Exchange[]): Promise<void> {
-  fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+  fake.controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
   const { request } = exchanges.find(({ operation }) => operation.endsWith('.get'))!
   const at = `${fake.url}${/.*\/instanceGroupManagers\/[^/]+/.exec(request.url.pathname)![0]}`
   const headers = { authorization: 'Bearer any' }

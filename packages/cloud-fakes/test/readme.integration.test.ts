@@ -17,9 +17,9 @@ test('a throttled list says so, and two machines that are lost are no longer sho
   await group.init(signal)
 
   // Faults are met by every call of the kind, until the cloud is healed or they have been met `times` times.
-  fake.hand.inject?.({ kind: 'throttled', on: 'list' })
+  fake.controls.inject?.({ kind: 'throttled', on: 'list' })
   await expect(group.list(signal)).rejects.toMatchObject({ code: 'throttled' })
-  fake.hand.heal?.()
+  fake.controls.heal?.()
 
   // Nothing happens in this cloud but what was asked for, and what the clock brings.
   await group.increase({ count: 3, launchToken: 'a' }, signal)
@@ -30,13 +30,13 @@ test('a throttled list says so, and two machines that are lost are no longer sho
   expect(third?.state).toBe('running')
 
   // What other people and bad luck do.
-  await fake.hand.kill?.(first!.id)
-  fake.hand.setState?.(second!.id, 'Terminating:Wait')
+  await fake.controls.kill?.(first!.id)
+  fake.controls.setState?.(second!.id, 'Terminating:Wait')
   expect((await group.list(signal)).filter(({ state }) => state === 'running').map(({ id }) => id)).toEqual([third!.id])
 
   // What it cost: every request, with the rate limit that it drew from.
   const costs: Record<string, number> = {}
-  for (const { bucket, cost } of fake.hand.calls?.() ?? []) costs[bucket] = (costs[bucket] ?? 0) + cost
+  for (const { bucket, cost } of fake.controls.calls?.() ?? []) costs[bucket] = (costs[bucket] ?? 0) + cost
   // The owner's tag at the start; the launch's, and the raise.
   expect(costs['autoscaling:write']).toBe(3)
   expect(costs['autoscaling:read']).toBeLessThan(30)

@@ -121,7 +121,7 @@ describe.skipIf('absent' in built)("upstream's dummy plugin", () => {
   )
 
   test.skipIf(sshdMissing() !== undefined)(
-    'keeps to the contract, by every case that needs no hand on its cloud',
+    'keeps to the contract, by every case that needs no controls of its cloud',
     async () => {
       const sshd = await startSshd()
       onTestFinished(() => sshd.stop())

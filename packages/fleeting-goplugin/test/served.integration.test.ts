@@ -62,7 +62,7 @@ test('plugin local, served, keeps the contract of instance groups at a host of o
 }, 120_000)
 
 test.each(['init reports every fault', 'fails for capacity', 'every state of the cloud', 'credentials that expire'])(
-  'plugin aws, served, on a cloud with a hand: "%s" passes, or is skipped since the protocol has no words for it',
+  'plugin aws, served, on a cloud with controls: "%s" passes, or is skipped since the protocol has no words for it',
   async (only) => {
     const folder = mkdtempSync(join(tmpdir(), 'served-cloud-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))

@@ -75,8 +75,8 @@ describe('AWS is found', () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'test')
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret')
     await makeGroup({}).init(signal)
-    expect(fake.hand.calls!().length).toBeGreaterThan(0)
-    expect(other.hand.calls!()).toEqual([])
+    expect(fake.controls.calls!().length).toBeGreaterThan(0)
+    expect(other.controls.calls!()).toEqual([])
   })
 
   test('by the keys profile, config_file and credentials_file', async () => {

@@ -81,7 +81,7 @@ describe.skipIf(python === undefined)(`botocore's models${missing}`, () => {
   beforeAll(async () => {
     for (const launchMode of ['set_desired_capacity', 'launch_instances']) {
       await using fleet = await startFakeFleet({ onExchange: (exchange) => exchanges.push(withKnownStates(exchange)) })
-      const options = { maxInstances: 3, patienceMs: 20_000, pollMs: 20, cloud: () => fleet.fake.hand }
+      const options = { maxInstances: 3, patienceMs: 20_000, pollMs: 20, cloud: () => fleet.fake.controls }
       const report = await runConformance(() => fleet.makeGroup({ launch_mode: launchMode }), options)
       expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
     }

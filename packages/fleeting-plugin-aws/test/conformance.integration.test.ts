@@ -20,7 +20,7 @@ describe.each(['set_desired_capacity', 'launch_instances'])('launch_mode %s', (l
     patienceMs: 20_000,
     pollMs: 20,
     clock,
-    cloud: () => ({ ...fleet.fake.hand, passTime: (ms: number) => clock.skip(ms) }),
+    cloud: () => ({ ...fleet.fake.controls, passTime: (ms: number) => clock.skip(ms) }),
   }
   describeInstanceGroup('plugin aws on its fake', () => fleet.makeGroup({ launch_mode: launchMode }), options)
 })

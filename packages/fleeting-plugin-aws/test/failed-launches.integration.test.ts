@@ -47,7 +47,7 @@ test.each([
     await group.increase({ count: 250, launchToken: 'many' }, signal)
     await group.list(signal)
     await clock.advance(1000)
-    fake.hand.inject!({ kind: 'capacity', on: 'increase' })
+    fake.controls.inject!({ kind: 'capacity', on: 'increase' })
     await group.increase({ count: 1, launchToken: 'one' }, signal)
     await failed()
     await clock.advance(20_000)
@@ -55,6 +55,6 @@ test.each([
     expect(ids).toHaveLength(1)
     expect(await group.decrease(ids, signal)).toEqual({ accepted: ids, errors: [] })
     expect(fake.desiredCapacity).toBe(250)
-    expect(fake.hand.machines()).toHaveLength(250)
+    expect(fake.controls.machines()).toHaveLength(250)
   },
 )

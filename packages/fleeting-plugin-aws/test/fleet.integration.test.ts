@@ -75,7 +75,7 @@ test('a thousand machines are asked for in one call, and removed by name in ten'
   expect(batches.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 100))
   expect(batches.flat()).toEqual(ids)
   expect(fake.desiredCapacity).toBe(0)
-  expect(fake.hand.machines()).toEqual([])
+  expect(fake.controls.machines()).toEqual([])
 })
 
 test('instances that were ended count as gone while the list still shows them in service', async () => {
@@ -90,7 +90,7 @@ test('instances that were ended count as gone while the list still shows them in
   expect(await group.decrease([second!], signal)).toEqual({ accepted: [second], errors: [] })
   expect(await group.decrease([first!, second!], signal)).toEqual({ accepted: [first, second], errors: [] })
   expect(fake.desiredCapacity).toBe(1)
-  expect(fake.hand.machines()).toEqual([third])
+  expect(fake.controls.machines()).toEqual([third])
   expect(await group.increase({ count: 1, launchToken: 'two' }, signal)).toEqual({ requested: 1 })
   expect(fake.desiredCapacity).toBe(2)
   await cloudClock.advance(60_000)
@@ -103,13 +103,13 @@ test('an instance whose end was asked for without an answer makes no surplus whi
   await group.increase({ count: 3, launchToken: 'one' }, signal)
   await cloudClock.advance(60_000)
   const [first, second, third] = await running()
-  fake.hand.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
+  fake.controls.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
   expect(await group.decrease([first!], signal)).toMatchObject({ accepted: [], errors: [{ code: 'transient' }] })
   expect(await group.decrease([second!], signal)).toEqual({ accepted: [second], errors: [] })
   expect(fake.desiredCapacity).toBe(1)
   expect(await group.decrease([first!], signal)).toEqual({ accepted: [first], errors: [] })
   expect(fake.desiredCapacity).toBe(1)
-  expect(fake.hand.machines()).toEqual([third])
+  expect(fake.controls.machines()).toEqual([third])
 })
 
 test('machines that are all asked for at once share calls, of at most 200, with filters and pages', async () => {
@@ -143,13 +143,13 @@ test('machines that are asked for one after the other cost one call for 200 too,
 
 test('launch_instances carries a token, the same when it is asked again after a lost answer: nothing is launched twice', async () => {
   const { fake, group, running } = await start({}, { launch_mode: 'launch_instances' })
-  fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+  fake.controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
   const request = { count: 3, launchToken: 'token-of-this-launch' }
   await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
-  expect(fake.hand.machines()).toHaveLength(3)
+  expect(fake.controls.machines()).toHaveLength(3)
   const again = await group.increase(request, signal)
   expect(again.requested).toBe(3)
-  expect(again.ids!.toSorted()).toEqual([...fake.hand.machines()].toSorted())
+  expect(again.ids!.toSorted()).toEqual([...fake.controls.machines()].toSorted())
   expect(await running()).toHaveLength(3)
   const tokens = forms('LaunchInstances').map((form) => form.get('ClientToken'))
   expect(new Set(tokens).size).toBe(1)
@@ -168,7 +168,7 @@ test('the token that AWS sees is of one group: those of one `multi` launch under
 
 test('set_desired_capacity asked again under its token after a lost answer adds nothing', async () => {
   const { fake, group } = await start({})
-  fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+  fake.controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
   const request = { count: 3, launchToken: 'one' }
   await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
   expect(await group.increase(request, signal)).toEqual({ requested: 3 })
@@ -222,12 +222,12 @@ describe('a launch is written on the group', () => {
     const { fake, group } = await start({})
     fake.retag({ team: 'build' })
     const request = { count: 3, launchToken: 'abc' }
-    fake.hand.inject!({ kind: 'reset', on: 'increase', times: 1 })
-    const before = fake.hand.calls!().length
+    fake.controls.inject!({ kind: 'reset', on: 'increase', times: 1 })
+    const before = fake.controls.calls!().length
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
     const raise = ['DescribeScalingActivities', 'DescribeAutoScalingGroups', 'CreateOrUpdateTags', 'SetDesiredCapacity']
     expect(
-      fake.hand.calls!()
+      fake.controls.calls!()
         .slice(before)
         .map(({ operation }) => operation),
     ).toEqual(raise)
@@ -238,7 +238,7 @@ describe('a launch is written on the group', () => {
       'true',
     ])
     const writes = tagForms().length
-    fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    fake.controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
     expect(await group.increase(request, signal)).toEqual({ requested: 3 })
     expect(fake.desiredCapacity).toBe(3)
@@ -253,35 +253,35 @@ describe('a launch is written on the group', () => {
   test('which tells what made an instance, and that a stranger’s is of none, to the next process too', async () => {
     const time = new ManualClock()
     const { fake, group, nextProcess } = await start({ clock: time })
-    const { hand } = fake
+    const { controls } = fake
     await group.increase({ count: 1, launchToken: 'one' }, signal)
-    const [one] = hand.machines()
-    const early = await hand.addForeign!()
+    const [one] = controls.machines()
+    const early = await controls.addForeign!()
     await time.advance(1000)
-    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase({ count: 2, launchToken: 'two' }, signal)).rejects.toMatchObject({ code: 'transient' })
-    const two = hand.machines().filter((id) => id !== one && id !== early)
+    const two = controls.machines().filter((id) => id !== one && id !== early)
     await time.advance(1000)
-    const late = await hand.addForeign!()
+    const late = await controls.addForeign!()
     const made = { [one!]: 'one', [early]: undefined, [two[0]!]: 'two', [two[1]!]: 'two', [late]: undefined }
     for (const each of [group, await nextProcess()]) expect(await tokensOf(each)).toEqual(made)
   })
 
   test('which is known when it is asked for again, by the next process too, whatever the size is by then', async () => {
     const { fake, group, nextProcess } = await start({})
-    const { hand } = fake
+    const { controls } = fake
     const request = { count: 2, launchToken: 'two' }
     await group.increase({ count: 1, launchToken: 'one' }, signal)
-    const [one] = hand.machines()
-    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    const [one] = controls.machines()
+    controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
-    await hand.addForeign!()
+    await controls.addForeign!()
     const next = await nextProcess()
     expect(await next.increase(request, signal)).toEqual({ requested: 2 })
     expect(fake.desiredCapacity).toBe(4)
     // Somebody ends one of the other launch, and the size says that less was taken.
     await next.decrease([one!], signal)
-    await hand.resize!(-1)
+    await controls.resize!(-1)
     for (const each of [group, next]) expect(await each.increase(request, signal)).toEqual({ requested: 2 })
     expect(fake.desiredCapacity).toBe(2)
   })
@@ -290,7 +290,7 @@ describe('a launch is written on the group', () => {
     const { fake, group, nextProcess } = await start({})
     const request = { count: 2, launchToken: 'two' }
     fake.settings.suspendedProcesses = [...fake.settings.suspendedProcesses, 'Launch']
-    fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    fake.controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
     expect(await (await nextProcess()).increase(request, signal)).toEqual({ requested: 2 })
     expect(fake.desiredCapacity).toBe(2)
@@ -313,7 +313,7 @@ describe('a launch is written on the group', () => {
     await group.increase({ count: 1, launchToken: 'one' }, signal)
     await group.list(signal)
     await time.advance(1000)
-    fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    fake.controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
     await group.increase({ count: 2, launchToken: 'two' }, signal)
     // In one zone, and then in the other.
     expect(await group.list(signal)).toHaveLength(1)

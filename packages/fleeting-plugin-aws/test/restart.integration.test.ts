@@ -34,7 +34,7 @@ async function start(config: Readonly<Record<string, unknown>>, options: Partial
   const cloud = { fake, group: () => group(time.clock) }
   return {
     fake,
-    hand: fake.hand,
+    controls: fake.controls,
     time,
     startManager: () => managers.start(cloud),
     oneOwner: () => expectOneOwner(managers, cloud),
@@ -50,23 +50,23 @@ async function lost(manager: Provisioner, time: SteppedTime): Promise<void> {
 describe.each(['set_desired_capacity', 'launch_instances'])('a manager with %s that is killed', (launch_mode) => {
   test('after a launch whose answer it never got leaves it to the next, which takes its instances by their tags and removes those that somebody else asked for', async () => {
     await using world = await start({ launch_mode })
-    const { hand, time } = world
+    const { controls, time } = world
     const first = await world.startManager()
     first.request(1, { reason: 'test' })
     await time.pass(40_000)
-    const [old] = hand.machines()
+    const [old] = controls.machines()
 
     // The stranger's is the older one: by number it would be taken first.
-    const before = await hand.addForeign!()
+    const before = await controls.addForeign!()
     await time.pass(lags.appearMs)
-    hand.inject!({ kind: 'lost_answer', on: 'increase' })
+    controls.inject!({ kind: 'lost_answer', on: 'increase' })
     first.request(2, { reason: 'test' })
     await lost(first, time)
-    const ours = hand.machines().filter((id) => id !== old && id !== before)
+    const ours = controls.machines().filter((id) => id !== old && id !== before)
     expect(ours).toHaveLength(2)
-    hand.heal!()
+    controls.heal!()
     // This one takes over the tags of our launch, which has all that it asked for.
-    await hand.addForeign!()
+    await controls.addForeign!()
 
     const next = await world.startManager()
     await time.pass(40_000)
@@ -74,53 +74,53 @@ describe.each(['set_desired_capacity', 'launch_instances'])('a manager with %s t
     expect(Object.fromEntries([...next.instances().values()].map(({ id, cause }) => [id, cause]))).toEqual(
       Object.fromEntries([old!, ...ours].map((id) => [id, 'requested'])),
     )
-    expect(new Set(hand.machines())).toEqual(new Set([old, ...ours]))
+    expect(new Set(controls.machines())).toEqual(new Set([old, ...ours]))
     expect(world.fake.desiredCapacity).toBe(3)
     await time.until(next.shutdown({ removeInstances: false }))
   })
 
   test('before its request arrived leaves no launch: what somebody else had asked for is not taken for it', async () => {
     await using world = await start({ launch_mode })
-    const { hand, time } = world
+    const { controls, time } = world
     const first = await world.startManager()
     first.request(1, { reason: 'test' })
     await time.pass(40_000)
-    const kept = hand.machines()
-    await hand.resize!(2)
-    hand.inject!({ kind: 'reset', on: 'increase' })
+    const kept = controls.machines()
+    await controls.resize!(2)
+    controls.inject!({ kind: 'reset', on: 'increase' })
     first.request(2, { reason: 'test' })
     await lost(first, time)
-    hand.heal!()
+    controls.heal!()
 
     const next = await world.startManager()
     await time.pass(40_000)
-    expect(hand.machines()).toEqual(kept)
+    expect(controls.machines()).toEqual(kept)
     expect(next.launchState().outstanding).toEqual([])
     await time.until(next.shutdown({ removeInstances: false }))
   })
 
   test('is followed by one that may not tag the group, and takes what was launched by number', async () => {
     await using world = await start({ launch_mode })
-    const { hand, time } = world
+    const { controls, time } = world
     const first = await world.startManager()
-    hand.inject!({ kind: 'lost_answer', on: 'increase' })
+    controls.inject!({ kind: 'lost_answer', on: 'increase' })
     first.request(2, { reason: 'test' })
     await lost(first, time)
-    hand.heal!()
+    controls.heal!()
     world.fake.settings.mayBeTagged = false
     const next = await world.startManager()
     await time.pass(40_000)
     next.request(1, { reason: 'test' })
     await time.pass(40_000)
     expect([...next.instances().values()].map(({ cause }) => cause)).toEqual(['requested', 'requested', 'requested'])
-    expect(hand.machines()).toHaveLength(3)
+    expect(controls.machines()).toHaveLength(3)
     await time.until(next.shutdown({ removeInstances: false }))
   })
 })
 
 test('a manager that may not tag the group any more goes on, and knows its instances', async () => {
   await using world = await start({})
-  const { hand, time, fake } = world
+  const { controls, time, fake } = world
   const manager = await world.startManager()
   manager.request(1, { reason: 'test' })
   await time.pass(40_000)
@@ -132,35 +132,35 @@ test('a manager that may not tag the group any more goes on, and knows its insta
   expect([...manager.instances().values()].map(({ cause }) => cause)).toEqual(
     Array.from({ length: 4 }, () => 'requested'),
   )
-  expect(hand.machines()).toHaveLength(4)
+  expect(controls.machines()).toHaveLength(4)
   await time.until(manager.shutdown({ removeInstances: false }))
 })
 
 test('instances that EC2 shows later than the group are taken once they tell their launch', async () => {
   await using world = await start({}, { facts: { readLagMs: 5000 } })
-  const { hand, time } = world
+  const { controls, time } = world
   const manager = await world.startManager()
   for (const count of [1, 2]) {
     manager.request(count, { reason: 'test' })
     await time.pass(40_000)
   }
   expect([...manager.instances().values()].map(({ cause }) => cause)).toEqual(['requested', 'requested', 'requested'])
-  expect(hand.machines()).toHaveLength(3)
+  expect(controls.machines()).toHaveLength(3)
   await time.until(manager.shutdown({ removeInstances: false }))
 })
 
 test('a launch that fails, and one that is launched after all, are of the launch that asked for them', async () => {
   await using world = await start({}, { launchRetryMs: 15_000 })
-  const { hand, time } = world
+  const { controls, time } = world
   const manager = await world.startManager()
   manager.request(1, { reason: 'test' })
   await time.pass(40_000)
-  hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+  controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
   manager.request(2, { reason: 'test' })
   await time.pass(60_000)
   expect(manager.launchState().outstanding).toEqual([])
   expect([...manager.instances().values()].every(({ cause }) => cause === 'requested')).toBe(true)
-  expect(hand.machines()).toHaveLength(manager.instances().size)
+  expect(controls.machines()).toHaveLength(manager.instances().size)
   expect(world.fake.desiredCapacity).toBe(manager.instances().size)
   await time.until(manager.shutdown({ removeInstances: false }))
 })

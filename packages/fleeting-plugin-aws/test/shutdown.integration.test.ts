@@ -68,14 +68,14 @@ function suspendLaunch(): () => void {
 test('what was taken although the answer said otherwise, and has not come, is given back', async () => {
   const resumeLaunch = suspendLaunch()
   const provisioner = await start()
-  fake.hand.inject!({ kind: 'lost_answer', on: 'increase' })
+  fake.controls.inject!({ kind: 'lost_answer', on: 'increase' })
   provisioner.request(3, { reason: 'test' })
   await until(provisioner, hasLaunch(provisioner, 'uncertain'))
   expect(fake.desiredCapacity).toBe(3)
   expect(await provisioner.shutdown(removeAll)).toEqual({ remaining: [] })
   expect(fake.desiredCapacity).toBe(0)
   resumeLaunch()
-  expect(fake.hand.machines()).toEqual([])
+  expect(fake.controls.machines()).toEqual([])
 })
 
 test('what was accepted and has not come is given back', async () => {
@@ -86,13 +86,13 @@ test('what was accepted and has not come is given back', async () => {
   expect(await provisioner.shutdown(removeAll)).toEqual({ remaining: [] })
   expect(fake.desiredCapacity).toBe(0)
   resumeLaunch()
-  expect(fake.hand.machines()).toEqual([])
+  expect(fake.controls.machines()).toEqual([])
 })
 
 test('what an earlier process asked for, and nobody knows of, is given back; also when the first answer to that is lost', async () => {
   suspendLaunch()
-  await fake.hand.resize!(3)
-  fake.hand.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
+  await fake.controls.resize!(3)
+  fake.controls.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
   const provisioner = await start()
   expect(await provisioner.shutdown(removeAll)).toEqual({ remaining: [] })
   expect(fake.desiredCapacity).toBe(0)
@@ -105,16 +105,16 @@ test('machines at work keep their places', async () => {
   suspendLaunch()
   provisioner.request(3, { reason: 'test' })
   await until(provisioner, hasLaunch(provisioner, 'accepted'))
-  const atWork = fake.hand.machines()
+  const atWork = fake.controls.machines()
   expect((await provisioner.shutdown(removeAll)).remaining.toSorted()).toEqual(atWork.toSorted())
   expect(fake.desiredCapacity).toBe(2)
-  expect(fake.hand.machines()).toEqual(atWork)
+  expect(fake.controls.machines()).toEqual(atWork)
 })
 
 test('what cannot be given back is named: AWS could end a machine at work instead', async () => {
   suspendLaunch()
   fake.settings.protectsNewInstances = false
-  await fake.hand.resize!(3)
+  await fake.controls.resize!(3)
   const provisioner = await start()
   expect(await provisioner.shutdown(removeAll)).toEqual({ remaining: ['3 requested instances that have not appeared'] })
   expect(fake.desiredCapacity).toBe(3)

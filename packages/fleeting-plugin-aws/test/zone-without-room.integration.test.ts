@@ -28,10 +28,10 @@ async function serve(options: Partial<FakeAwsOptions>, set: (fake: FakeAws) => v
     { name: 'runners', region: 'eu-west-1', endpoint: fake.url },
     { fleet: 'zones', connector: { privateKey, useStaticCredentials: true }, ...context },
   )
-  const scaler = await startScaler(time, { group, hand: fake.hand })
+  const scaler = await startScaler(time, { group, controls: fake.controls })
   const waits = await waitsOf(time, scaler, jobs, forMs)
-  const resizes = fake.hand.calls!().filter(({ operation }) => operation === 'SetDesiredCapacity').length
-  return { waits, resizes, machines: fake.hand.machines().length, desired: fake.desiredCapacity }
+  const resizes = fake.controls.calls!().filter(({ operation }) => operation === 'SetDesiredCapacity').length
+  return { waits, resizes, machines: fake.controls.machines().length, desired: fake.desiredCapacity }
 }
 
 test('an Auto Scaling group with a zone that never has room launches in the other one, undisturbed', {

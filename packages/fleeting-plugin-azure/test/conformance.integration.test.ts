@@ -20,7 +20,7 @@ for (const [mode, failedLaunches] of [
     `azure on its fake: ${mode}, failed launches leave ${failedLaunches}`,
     async () => (await starting).group(),
     {
-      cloud: async () => (await starting).fake.hand,
+      cloud: async () => (await starting).fake.controls,
       connect: async (info, signal) => (await starting).connect(info, signal),
       patienceMs: 20_000,
       pollMs: 20,
@@ -32,9 +32,9 @@ for (const [mode, failedLaunches] of [
 // behind them.
 test.each(['Uniform', 'Flexible'] as const)('azure on its fake: the cases that fill a whole %s set', async (mode) => {
   await using cloud = await AzureCloud.start({ mode, lags })
-  cloud.fake.hand.misconfigurations!.get('single_placement_group')!()
+  cloud.fake.controls.misconfigurations!.get('single_placement_group')!()
   const cases = conformanceCases.filter(({ needs }) => needs?.wholeGroup)
-  const options = { cloud: cloud.fake.hand, maxInstances: 100, patienceMs: 20_000, pollMs: 20 }
+  const options = { cloud: cloud.fake.controls, maxInstances: 100, patienceMs: 20_000, pollMs: 20 }
   const { outcomes } = await runCases(await ConformanceRun.start(() => cloud.group(), options), { cases })
   expect(outcomes.map(({ name, outcome }) => [outcome, name])).toEqual([
     ['passed', 'increase beyond the maximum accepts what fits and returns a quota error for the rest'],

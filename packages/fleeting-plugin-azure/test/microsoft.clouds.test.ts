@@ -50,7 +50,7 @@ describe.skipIf(validator === undefined)(`Microsoft's generated server and clien
       cloud.fake.settings.fullZones = ['1']
       const connector = { ...cloud.context.connector, useExternalAddress: true }
       const { connect } = cloud
-      const options = { maxInstances: 3, patienceMs: 60_000, pollMs: 20, cloud: () => cloud.fake.hand, connect }
+      const options = { maxInstances: 3, patienceMs: 60_000, pollMs: 20, cloud: () => cloud.fake.controls, connect }
       const report = await runConformance(() => cloud.group({}, { connector }), options)
       expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
     }

@@ -22,22 +22,22 @@ describe.each(['Uniform', 'Flexible'] as const)(
         const managers = new Managers()
         const { time } = managers
         await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags, tagged })
-        const { hand } = cloud.fake
+        const { controls } = cloud.fake
         const first = await managers.start(managed(cloud))
         first.request(1, { reason: 'test' })
         await time.pass(40_000)
-        const [old] = hand.machines()
+        const [old] = controls.machines()
 
         // The stranger's is the older one: by number it would be taken first.
-        const stranger = await hand.addForeign!()
+        const stranger = await controls.addForeign!()
         await time.pass(lags.appearMs)
-        hand.inject!({ kind: 'lost_answer', on: 'increase' })
+        controls.inject!({ kind: 'lost_answer', on: 'increase' })
         first.request(2, { reason: 'test' })
         await time.pass(250)
         expect(first.launchState().outstanding).toMatchObject([{ phase: 'uncertain', count: 2 }])
-        const ours = hand.machines().filter((id) => id !== old && id !== stranger)
+        const ours = controls.machines().filter((id) => id !== old && id !== stranger)
         expect(ours).toHaveLength(2)
-        hand.heal!()
+        controls.heal!()
 
         const next = await managers.start(managed(cloud))
         await time.pass(40_000)
@@ -45,7 +45,7 @@ describe.each(['Uniform', 'Flexible'] as const)(
         expect(Object.fromEntries([...next.instances().values()].map(({ id, cause }) => [id, cause]))).toEqual(
           Object.fromEntries([old!, ...ours].map((id) => [id, 'requested'])),
         )
-        expect(new Set(hand.machines())).toEqual(new Set([old, ...ours]))
+        expect(new Set(controls.machines())).toEqual(new Set([old, ...ours]))
         expect(cloud.fake.capacity).toBe(3)
         await time.until(next.shutdown({ removeInstances: false }))
       },
@@ -55,27 +55,27 @@ describe.each(['Uniform', 'Flexible'] as const)(
       const managers = new Managers()
       const { time } = managers
       await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags })
-      const { hand } = cloud.fake
+      const { controls } = cloud.fake
       const first = await managers.start(managed(cloud))
       first.request(1, { reason: 'test' })
       await time.pass(40_000)
-      const kept = hand.machines()
-      hand.inject!({ kind: 'reset', on: 'increase' })
+      const kept = controls.machines()
+      controls.inject!({ kind: 'reset', on: 'increase' })
       first.request(2, { reason: 'test' })
       await time.pass(250)
       expect(cloud.fake.capacity).toBe(1)
-      hand.heal!()
-      await hand.resize!(2)
+      controls.heal!()
+      await controls.resize!(2)
       await time.pass(lags.appearMs)
-      const strangers = hand.machines().filter((id) => !kept.includes(id))
+      const strangers = controls.machines().filter((id) => !kept.includes(id))
       expect(strangers).toHaveLength(2)
 
       const next = await managers.start(managed(cloud))
       await time.pass(40_000)
       expect(next.launchState().outstanding).toEqual([])
-      expect(hand.machines()).toHaveLength(3)
-      expect(hand.machines()).toEqual(expect.arrayContaining([...kept]))
-      expect(hand.machines().filter((id) => strangers.includes(id))).toEqual([])
+      expect(controls.machines()).toHaveLength(3)
+      expect(controls.machines()).toEqual(expect.arrayContaining([...kept]))
+      expect(controls.machines().filter((id) => strangers.includes(id))).toEqual([])
       expect([...next.instances().values()].map(({ cause }) => cause)).toEqual(['requested', 'requested', 'requested'])
       expect(cloud.fake.capacity).toBe(3)
       await time.until(next.shutdown({ removeInstances: false }))
@@ -89,11 +89,11 @@ test.each(['Uniform', 'Flexible'] as const)(
     const managers = new Managers()
     const { time } = managers
     await using cloud = await AzureCloud.start({ mode, clock: time.clock, lags, failedLaunches: 'nothing' })
-    const { hand } = cloud.fake
+    const { controls } = cloud.fake
     const manager = await managers.start(managed(cloud), { unknownInstances: 'report' })
     manager.request(1, { reason: 'test' })
     await time.pass(40_000)
-    hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
     manager.request(2, { reason: 'test' })
     await time.pass(60_000)
     expect(manager.launchState().outstanding).toEqual([])

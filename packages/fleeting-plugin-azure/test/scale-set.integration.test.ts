@@ -20,9 +20,9 @@ async function initialised(cloud: AzureCloud, ...args: Parameters<AzureCloud['gr
 
 /** The cloud's own names of the calls that `act` makes, logins apart. */
 async function callsOf(cloud: AzureCloud, act: () => Promise<unknown>): Promise<readonly string[]> {
-  const before = cloud.fake.hand.calls!().length
+  const before = cloud.fake.controls.calls!().length
   await act()
-  const calls = cloud.fake.hand.calls!().slice(before)
+  const calls = cloud.fake.controls.calls!().slice(before)
   return calls.map(({ operation }) => operation).filter((operation) => !operation.startsWith('Authority_'))
 }
 
@@ -51,11 +51,11 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect(await group.increase({ count: 1, launchToken: 'one' }, signal)).toEqual({ requested: 1 })
     expect(cloud.fake.capacity).toBe(3)
     await clock.advance(2000)
-    expect(cloud.fake.hand.machines()).toHaveLength(3)
+    expect(cloud.fake.controls.machines()).toHaveLength(3)
 
     // What somebody else asked for meanwhile, and what has not come yet, stays asked for.
     await group.decrease(ids.slice(8), signal)
-    await cloud.fake.hand.resize!(4)
+    await cloud.fake.controls.resize!(4)
     await group.increase({ count: 2, launchToken: 'two' }, signal)
     expect(cloud.fake.capacity).toBe(7)
     await group.shutdown()
@@ -78,7 +78,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     const group = await initialised(cloud)
     await group.increase({ count: 3, launchToken: 'one' }, signal)
     const [first] = await group.list(signal)
-    cloud.fake.hand.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
     await expect(group.decrease([first!.id], signal)).rejects.toMatchObject({ code: 'transient' })
     await group.increase({ count: 1, launchToken: 'two' }, signal)
     expect(cloud.fake.capacity).toBe(3)
@@ -90,7 +90,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     const group = await initialised(cloud)
     await group.increase({ count: 3, launchToken: 'one' }, signal)
     const [first] = await group.list(signal)
-    await cloud.fake.hand.kill!(first!.id)
+    await cloud.fake.controls.kill!(first!.id)
     // Nothing is missing: nobody asked for it.
     expect((await group.list(signal)).map(({ state }) => state)).toEqual(['running', 'running'])
     await group.increase({ count: 1, launchToken: 'two' }, signal)
@@ -103,9 +103,9 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     const group = await initialised(cloud)
     await group.increase({ count: 4, launchToken: 'four' }, signal)
     const ids = (await group.list(signal)).map(({ id }) => id)
-    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase' })
+    cloud.fake.controls.inject!({ kind: 'capacity', on: 'increase' })
     await group.increase({ count: 1, launchToken: 'failed' }, signal)
-    cloud.fake.hand.heal!()
+    cloud.fake.controls.heal!()
     expect((await group.list(signal)).map(({ state }) => state).toSorted(compare)).toEqual([
       'failed',
       ...Array.from({ length: 4 }, () => 'running'),
@@ -127,10 +127,10 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect([states.get(first!), states.get(second!)]).toEqual(['deleting', 'running'])
     expect(await group.decrease([first!], signal)).toMatchObject({ accepted: [first] })
 
-    cloud.fake.hand.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'lost_answer', on: 'decrease', times: 1 })
     await expect(group.decrease([second!], signal)).rejects.toMatchObject({ code: 'transient' })
     expect(await group.decrease([second!, third!], signal)).toMatchObject({ accepted: [second, third] })
-    expect([cloud.fake.capacity, cloud.fake.hand.machines()]).toEqual([0, []])
+    expect([cloud.fake.capacity, cloud.fake.controls.machines()]).toEqual([0, []])
   })
 
   test('is raised with one read and one write, and nobody waits for its machines', async () => {
@@ -162,7 +162,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     let meddle = (): void => {}
     await using cloud = await AzureCloud.start({ mode, onExchange: ({ operation }) => operation === get && meddle() })
     const group = await initialised(cloud)
-    meddle = () => void cloud.fake.hand.resize!(2)
+    meddle = () => void cloud.fake.controls.resize!(2)
     await expect(group.increase({ count: 3, launchToken: newToken() }, signal)).rejects.toMatchObject({
       code: 'conflict',
     })
@@ -174,18 +174,18 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
 
   test('recognises a launch whose answer was lost when it is asked for again, by the next process too, whatever the size is by then', async () => {
     await using cloud = await AzureCloud.start({ mode })
-    const { hand } = cloud.fake
+    const { controls } = cloud.fake
     const group = await initialised(cloud)
     await group.increase({ count: 1, launchToken: newToken() }, signal)
     const request = { count: 2, launchToken: newToken() }
-    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
     expect(await group.increase(request, signal)).toEqual({ requested: 2 })
-    await hand.addForeign!()
+    await controls.addForeign!()
     expect(await group.increase(request, signal)).toEqual({ requested: 2 })
 
     const next = await initialised(cloud)
-    await hand.kill!(hand.machines()[0]!)
+    await controls.kill!(controls.machines()[0]!)
     expect(await next.increase(request, signal)).toEqual({ requested: 2 })
     expect(cloud.fake.capacity).toBe(3)
     // Another launch of the same size is another launch.
@@ -198,16 +198,16 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
   test('tells which launch made a machine, and that a stranger’s machine is of none, to the next process too', async () => {
     const clock = new ManualClock()
     await using cloud = await AzureCloud.start({ mode, clock })
-    const { hand } = cloud.fake
+    const { controls } = cloud.fake
     const first = await initialised(cloud)
     await first.increase({ count: 1, launchToken: 'one' }, signal)
-    const [one] = hand.machines()
+    const [one] = controls.machines()
     await clock.advance(1000)
-    hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(first.increase({ count: 2, launchToken: 'two' }, signal)).rejects.toMatchObject({ code: 'transient' })
-    const two = hand.machines().filter((id) => id !== one)
+    const two = controls.machines().filter((id) => id !== one)
     await clock.advance(1000)
-    const stranger = await hand.addForeign!()
+    const stranger = await controls.addForeign!()
     const made = { [one!]: 'one', [two[0]!]: 'two', [two[1]!]: 'two', [stranger]: undefined }
     for (const group of [first, await initialised(cloud)]) {
       const rows = await group.list(signal)
@@ -219,9 +219,9 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     await using cloud = await AzureCloud.start({ mode })
     const group = await initialised(cloud)
     const request = { count: 2, launchToken: newToken() }
-    cloud.fake.hand.inject!({ kind: 'reset', on: 'increase', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'reset', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
-    await cloud.fake.hand.resize!(2)
+    await cloud.fake.controls.resize!(2)
     expect(await group.increase(request, signal)).toEqual({ requested: 2 })
     expect(cloud.fake.capacity).toBe(4)
     const rows = await group.list(signal)
@@ -257,11 +257,11 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
   test('whose launch failed has given it back, and what somebody asks for later is not of that launch', async () => {
     await using cloud = await AzureCloud.start({ mode, failedLaunches: 'nothing' })
     const group = await initialised(cloud)
-    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
     await group.increase({ count: 1, launchToken: 'a' }, signal)
     const [missing] = await group.list(signal)
     await group.decrease([missing!.id], signal)
-    const stranger = await cloud.fake.hand.addForeign!()
+    const stranger = await cloud.fake.controls.addForeign!()
     expect(await (await initialised(cloud)).list(signal)).toEqual([
       { id: stranger, state: 'running', detail: 'Succeeded' },
     ])
@@ -271,7 +271,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     await using cloud = await AzureCloud.start({ mode })
     const group = await initialised(cloud)
     const request = { count: 2, launchToken: newToken() }
-    cloud.fake.hand.inject!({ kind: 'reset', on: 'increase', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'reset', on: 'increase', times: 1 })
     await expect(group.increase(request, signal)).rejects.toMatchObject({ code: 'transient' })
     expect(await group.increase(request, signal)).toEqual({ requested: 2 })
     expect(cloud.fake.capacity).toBe(2)
@@ -316,7 +316,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     expect(await callsOf(cloud, () => group.list(signal))).toEqual([list])
     expect(exchanges.some(({ request }) => request.url.searchParams.has('$expand'))).toBe(false)
 
-    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
     await group.increase({ count: 2, launchToken: newToken() }, signal)
     const failed = (await group.list(signal)).filter(({ state }) => state === 'failed')
     expect(failed.map(({ error }) => error?.code)).toEqual(['capacity', 'capacity'])
@@ -335,7 +335,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     await using cloud = await AzureCloud.start({ mode, failedLaunches: 'nothing' })
     const group = await initialised(cloud)
     await group.increase({ count: 2, launchToken: newToken() }, signal)
-    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
     await group.increase({ count: 3, launchToken: newToken() }, signal)
     expect(cloud.fake.capacity).toBe(5)
     const missing = (await group.list(signal)).filter(({ state }) => state === 'failed')
@@ -343,7 +343,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     const ids = missing.map(({ id }) => id)
     expect(await group.decrease(ids, signal)).toEqual({ accepted: ids })
     expect(cloud.fake.capacity).toBe(2)
-    expect(cloud.fake.hand.machines()).toHaveLength(2)
+    expect(cloud.fake.controls.machines()).toHaveLength(2)
     expect(await group.list(signal)).toHaveLength(2)
   })
 
@@ -353,17 +353,17 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
     const first = await initialised(cloud)
     await first.increase({ count: 2, launchToken: newToken() }, signal)
     await clock.advance(60_000)
-    cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
     await first.increase({ count: 3, launchToken: newToken() }, signal)
     const next = await initialised(cloud)
     await expect(next.giveBack!(signal)).rejects.toMatchObject({ code: 'conflict' })
     expect(cloud.fake.capacity).toBe(5)
     await clock.advance(60_000)
-    const machines = cloud.fake.hand.machines()
+    const machines = cloud.fake.controls.machines()
     expect(await next.giveBack!(signal)).toBe(0)
     expect(await next.giveBack!(signal)).toBe(0)
     expect(cloud.fake.capacity).toBe(2)
-    expect(cloud.fake.hand.machines()).toEqual(machines)
+    expect(cloud.fake.controls.machines()).toEqual(machines)
     expect((await next.list(signal)).map(({ state }) => state)).toEqual(['running', 'running'])
   })
 
@@ -399,7 +399,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
 
   test('takes what fits below its most machines, and says what did not', async () => {
     await using cloud = await AzureCloud.start({ mode })
-    cloud.fake.hand.misconfigurations!.get('single_placement_group')!()
+    cloud.fake.controls.misconfigurations!.get('single_placement_group')!()
     const group = await initialised(cloud)
     await group.increase({ count: 98, launchToken: newToken() }, signal)
     const { requested, errors } = await group.increase({ count: 5, launchToken: newToken() }, signal)
@@ -412,7 +412,7 @@ describe.each(modes)('a %s set', (mode, list, interfaces) => {
 test('what Retry-After says is in the error', async () => {
   await using cloud = await AzureCloud.start()
   const group = await initialised(cloud)
-  cloud.fake.hand.inject!({ kind: 'throttled', on: 'list', retryAfterMs: 17_000 })
+  cloud.fake.controls.inject!({ kind: 'throttled', on: 'list', retryAfterMs: 17_000 })
   await expect(group.list(signal)).rejects.toMatchObject({ code: 'throttled', retryAfterMs: 17_000 })
 })
 
@@ -434,7 +434,7 @@ describe('a private cloud', () => {
       },
     )
     expect(stdout.trim()).toBe(`azure/${cloud.fake.config.subscription_id}/fake-group/fake-set`)
-    expect(cloud.fake.hand.calls!().map(({ operation }) => operation)).toContain('Authority_Token')
+    expect(cloud.fake.controls.calls!().map(({ operation }) => operation)).toContain('Authority_Token')
   })
 
   test.each([

@@ -28,12 +28,12 @@ async function longestWaitMs(faults: readonly CloudFault[]): Promise<number> {
   }
   const context = { logger: silentLogger, clock, random: seededRandom(1) }
   const group = createInstanceGroup(config, { fleet: 'throttled', connector: {}, ...context })
-  const scaler = await startScaler(time, { group, hand: fake.hand })
-  for (const fault of faults) fake.hand.inject!(fault)
+  const scaler = await startScaler(time, { group, controls: fake.controls })
+  for (const fault of faults) fake.controls.inject!(fault)
   const waits = await waitsOf(time, scaler, jobs, 150_000)
   expect(waits).toHaveLength(jobs)
-  expect(fake.hand.machines()).toHaveLength(jobs)
-  expect(fake.hand.calls!().filter(({ status }) => status === 429)).toHaveLength(faults.length)
+  expect(fake.controls.machines()).toHaveLength(jobs)
+  expect(fake.controls.calls!().filter(({ status }) => status === 429)).toHaveLength(faults.length)
   return Math.max(...waits)
 }
 

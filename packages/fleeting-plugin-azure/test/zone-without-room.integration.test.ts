@@ -21,10 +21,10 @@ async function serve(options: Partial<FakeAzureOptions>, fullZones: readonly str
   await using cloud = await AzureCloud.start({ clock, lags, zones, rateLimits: azureRateLimits, ...options })
   const { fake } = cloud
   fake.settings.fullZones = fullZones
-  const scaler = await startScaler(time, { group: cloud.group({}, { clock }), hand: fake.hand })
+  const scaler = await startScaler(time, { group: cloud.group({}, { clock }), controls: fake.controls })
   const waits = await waitsOf(time, scaler, jobs, forMs)
-  const resizes = fake.hand.calls!().filter(({ operation }) => operation === resize).length
-  return { waits, resizes, machines: fake.hand.machines().length, size: fake.capacity }
+  const resizes = fake.controls.calls!().filter(({ operation }) => operation === resize).length
+  return { waits, resizes, machines: fake.controls.machines().length, size: fake.capacity }
 }
 
 describe.each(['Uniform', 'Flexible'] as const)('a %s set over three zones', (mode) => {
@@ -66,7 +66,7 @@ describe.each(['Uniform', 'Flexible'] as const)('a %s set over three zones', (mo
   test('that balances strictly launches nothing while one is full, and the start says so', async () => {
     await using cloud = await AzureCloud.start({ mode, zones })
     cloud.fake.settings.fullZones = ['2']
-    cloud.fake.hand.misconfigurations!.get('zone_balance_strict')!()
+    cloud.fake.controls.misconfigurations!.get('zone_balance_strict')!()
     const group = cloud.group()
     expect(((await group.init(signal)).findings ?? []).map(({ code }) => code)).toEqual(['zone_balance_strict'])
     await group.increase({ count: 3, launchToken: 'three' }, signal)

@@ -27,6 +27,6 @@ describe.each([
     patienceMs: 20_000,
     pollMs: 20,
     connect: (info, signal) => connector.connect(info, signal),
-    cloud: () => cloud.fake.hand,
+    cloud: () => cloud.fake.controls,
   })
 })

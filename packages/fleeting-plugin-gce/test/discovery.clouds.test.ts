@@ -30,7 +30,7 @@ describe.skipIf(python === undefined)(
         patienceMs: 20_000,
         pollMs: 20,
         connect: (info, signal) => connector.connect(info, signal),
-        cloud: () => cloud.fake.hand,
+        cloud: () => cloud.fake.controls,
       })
       expect(outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
       expect(passed).toBeGreaterThan(50)
@@ -112,7 +112,7 @@ async function useAll(cloud: FakeCloud): Promise<void> {
   const [one] = (await group.list(signal)).filter(({ launchToken }) => launchToken === 'one')
   await group.connectInfo(one!.id, signal)
   await group.decrease(ids, signal)
-  cloud.fake.hand.inject!({ kind: 'capacity', on: 'increase', times: 1 })
+  cloud.fake.controls.inject!({ kind: 'capacity', on: 'increase', times: 1 })
   await group.increase({ count: 1, launchToken: 'unlucky' }, signal)
   await group.list(signal)
   await group.shutdown()

@@ -110,7 +110,7 @@ describe.each([
   it('is not made larger by a launch that is asked for again', async () => {
     const { cloud, exchanges } = await start(options)
     const group = await initialised(cloud.makeGroup())
-    cloud.fake.hand.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'lost_answer', on: 'increase', times: 1 })
     await expect(group.increase({ count: 2, launchToken }, never)).rejects.toMatchObject({ code: 'transient' })
     // What came of it is read off the names.
     const rows = await group.list(never)
@@ -153,7 +153,7 @@ describe.each([
   ] as const)('reads %s off the last attempt, and gives the place back', async (kind, word) => {
     const { cloud, clock } = await start(options)
     const group = await initialised(cloud.makeGroup({}, { clock }))
-    cloud.fake.hand.inject!({ kind, on: 'increase' })
+    cloud.fake.controls.inject!({ kind, on: 'increase' })
     const { ids = [] } = await group.increase({ count: 2, launchToken }, never)
     let rows = await group.list(never)
     // Where there are several zones, each must have had no room.
@@ -169,7 +169,7 @@ describe.each([
     expect(rows[0]?.detail).toContain(word)
     await group.decrease(ids, never)
     expect(cloud.fake.targetSize).toBe(0)
-    cloud.fake.hand.heal!()
+    cloud.fake.controls.heal!()
     expect(await group.increase({ count: 1, launchToken: 'again' }, never)).toMatchObject({ requested: 1 })
   })
 })
@@ -187,7 +187,7 @@ it('deletes what a group in a region tries in another zone since it was listed',
   expect(await group.list(never)).toMatchObject([{ id: ids[0], state: 'creating' }])
   await clock.advance(6000)
   // By now the group tries the next zone.
-  expect(cloud.fake.hand.machines()).toEqual(ids)
+  expect(cloud.fake.controls.machines()).toEqual(ids)
   expect(await group.decrease(ids, never)).toEqual({ accepted: ids, errors: [] })
   expect([await group.list(never), cloud.fake.targetSize]).toEqual([[], 0])
 })
@@ -198,11 +198,11 @@ describe('a thousand machines', () => {
     const group = await initialised(cloud.makeGroup())
     const { ids = [] } = await group.increase({ count: 1000, launchToken }, never)
     await group.list(never)
-    const before = cloud.fake.hand.calls!().length
+    const before = cloud.fake.controls.calls!().length
     await Promise.all(ids.map((id) => group.connectInfo(id, never)))
     // Three zones, each a page.
-    expect(cloud.fake.hand.calls!().length - before).toBe(3)
-    const creating = cloud.fake.hand.calls!().filter(({ operation }) => operation.endsWith('createInstances'))
+    expect(cloud.fake.controls.calls!().length - before).toBe(3)
+    const creating = cloud.fake.controls.calls!().filter(({ operation }) => operation.endsWith('createInstances'))
     expect(creating).toHaveLength(1)
   })
 
@@ -285,7 +285,7 @@ describe('the key of a machine that does not have it', () => {
       onExchange({ operation }) {
         if (operation === 'instances.get' && !isRead) {
           isRead = true
-          cloud.fake.hand.inject!({ kind: 'reset', on: 'connectInfo', times: 1 })
+          cloud.fake.controls.inject!({ kind: 'reset', on: 'connectInfo', times: 1 })
         }
       },
     })
@@ -300,7 +300,7 @@ describe('the key of a machine that does not have it', () => {
       headers: { authorization: 'Bearer other' },
       body: JSON.stringify({ fingerprint, items: [{ key: 'theirs', value: '1' }] }),
     })
-    cloud.fake.hand.heal!()
+    cloud.fake.controls.heal!()
 
     await passing(clock, 1, 2000, group.connectInfo(ids[0]!, never))
     const changes = exchanges.filter(({ operation }) => operation === 'instances.setMetadata')
@@ -425,7 +425,7 @@ describe('throttling', () => {
   it('is told with the time to the next minute, when the quota is refilled', async () => {
     const { cloud, clock } = await start()
     const group = await initialised(cloud.makeGroup())
-    cloud.fake.hand.inject!({ kind: 'throttled', on: 'list', times: 1 })
+    cloud.fake.controls.inject!({ kind: 'throttled', on: 'list', times: 1 })
     const retryAfterMs = 60_000 - (clock.wallTime() % 60_000)
     await expect(group.list(never)).rejects.toMatchObject({ code: 'throttled', retryAfterMs })
   })

@@ -27,10 +27,12 @@ test.each([
       listLagMs: 3000,
     })
     Object.assign(cloud.fake.settings, { fullZones })
-    const scaler = await startScaler(time, { group: cloud.makeGroup({}, { clock }), hand: cloud.fake.hand })
+    const scaler = await startScaler(time, { group: cloud.makeGroup({}, { clock }), controls: cloud.fake.controls })
     const waits = await waitsOf(time, scaler, jobs, 300_000)
-    const launches = cloud.fake.hand.calls!().filter(({ operation }) => operation.endsWith('createInstances')).length
-    expect({ launches, machines: cloud.fake.hand.machines().length, size: cloud.fake.targetSize }).toEqual({
+    const launches = cloud.fake.controls.calls!().filter(({ operation }) =>
+      operation.endsWith('createInstances'),
+    ).length
+    expect({ launches, machines: cloud.fake.controls.machines().length, size: cloud.fake.targetSize }).toEqual({
       launches: 1,
       machines: jobs,
       size: jobs,

@@ -31,11 +31,13 @@ it.each(pairs)(
     await using here = await startCloud[first]({ clock, maxSize: 50, lags })
     await using there = await startCloud[second]({ clock, maxSize: 50, lags })
     const context = { logger: silentLogger, clock, random: seededRandom(1) }
-    const members = Object.entries({ here, there }).map(([name, { env, hand, createInstanceGroup, pluginConfig }]) => {
-      Object.assign(process.env, env)
-      const make = () => createInstanceGroup(pluginConfig, { fleet: 'stock-out', connector: {}, ...context })
-      return { name, create: () => withCallBudget(time.watch(make(), hand), context) }
-    })
+    const members = Object.entries({ here, there }).map(
+      ([name, { env, controls, createInstanceGroup, pluginConfig }]) => {
+        Object.assign(process.env, env)
+        const make = () => createInstanceGroup(pluginConfig, { fleet: 'stock-out', connector: {}, ...context })
+        return { name, create: () => withCallBudget(time.watch(make(), controls), context) }
+      },
+    )
     const group = new MultiGroup({ id: 'multi/stock-out', members, ...context })
     const connector = { connect: async () => connection }
     const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 60, ...context }, never))
@@ -48,7 +50,7 @@ it.each(pairs)(
       await acquisition.connect()
       waits.push(clock.now() - askedAt)
     }
-    here.hand.inject?.({ kind: 'capacity', on: 'increase' })
+    here.controls.inject?.({ kind: 'capacity', on: 'increase' })
     for (let job = 0; job < 20; job += 1) void run()
     await time.pass(2 * launchMs)
     expect(waits).toHaveLength(20)
@@ -59,8 +61,8 @@ it.each(pairs)(
     for (let job = 0; job < 10; job += 1) void run()
     await time.pass(launchMs)
     expect(waits).toHaveLength(10)
-    expect(here.hand.machines()).toEqual([])
-    expect(there.hand.machines()).toHaveLength(30)
+    expect(here.controls.machines()).toEqual([])
+    expect(there.controls.machines()).toHaveLength(30)
 
     const ending = scaler.shutdown({ removeInstances: false })
     await time.until(ending)

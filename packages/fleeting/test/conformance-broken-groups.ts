@@ -1,5 +1,5 @@
 import { asGroupError, GroupError, type InstanceGroup, type ListedInstance, systemClock } from '@runner-core/fleeting'
-import { type CloudHand, MemoryGroup, type MemoryGroupOptions, simpleShell } from '@runner-core/fleeting/testing'
+import { type CloudControls, MemoryGroup, type MemoryGroupOptions, simpleShell } from '@runner-core/fleeting/testing'
 
 const capabilities = ['heartbeat', 'suspend_resume', 'interruption_notice'] as const
 
@@ -27,13 +27,13 @@ export interface BrokenGroup {
   readonly options?: Partial<MemoryGroupOptions>
 }
 
-/** The broken group, and the hand on the good cloud behind it. */
+/** The broken group, and the controls of the good cloud behind it. */
 export function breakGroup({ bend, options }: BrokenGroup): {
   readonly group: InstanceGroup
-  readonly cloud: CloudHand
+  readonly cloud: CloudControls
 } {
   const good = memoryGroup(options)
-  return { group: withOverrides(good, bend(good)), cloud: good.hand }
+  return { group: withOverrides(good, bend(good)), cloud: good.controls }
 }
 
 function withOverrides(group: MemoryGroup, overrides: Partial<InstanceGroup>): InstanceGroup {

@@ -46,7 +46,7 @@ test('aws: 40 jobs, five a machine, and the group is empty in the end', async ()
     }),
   )
   // What gets lost on the way to and from a cloud.
-  for (const on of ['increase', 'decrease'] as const) fake.hand.inject!({ kind: 'lost_answer', on, times: 1 })
+  for (const on of ['increase', 'decrease'] as const) fake.controls.inject!({ kind: 'lost_answer', on, times: 1 })
   await runFortyJobs({
     plugin: 'aws',
     pluginConfig: () => `name = "runners"\nregion = "eu-west-1"`,
@@ -54,7 +54,7 @@ test('aws: 40 jobs, five a machine, and the group is empty in the end', async ()
     privateKey,
     env: () => ({ AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_ENDPOINT_URL: fake.url }),
   })
-  expect(fake.hand.machines()).toEqual([])
+  expect(fake.controls.machines()).toEqual([])
   expect(fake.desiredCapacity).toBe(0)
   // Nothing but a removal by name lowers it: eight machines at least, and never is a size below one written.
   expect(Math.min(...sizes)).toBeGreaterThan(0)
@@ -78,9 +78,9 @@ credentials_file = "${join(folder, 'credentials.json')}"`
     connectorConfig: `protocol_port = ${port}`,
     privateKey,
   })
-  expect(fake.hand.machines()).toEqual([])
+  expect(fake.controls.machines()).toEqual([])
   expect(fake.targetSize).toBe(0)
-  const writes = fake.hand.calls!().flatMap(({ operation }) =>
+  const writes = fake.controls.calls!().flatMap(({ operation }) =>
     /resize|patch|recreate/.test(operation) ? [operation] : [],
   )
   // The group's owner is written at the start, and taken away at the end.
@@ -105,5 +105,5 @@ test('azure: 40 jobs, five a machine, and the group is empty in the end', async 
     privateKey,
     env: () => fake.env,
   })
-  expect(fake.hand.machines()).toEqual([])
+  expect(fake.controls.machines()).toEqual([])
 })

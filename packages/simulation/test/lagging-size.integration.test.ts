@@ -7,7 +7,7 @@ import { awsRateLimits, azureRateLimits, FakeAws, FakeAzure } from '@runner-core
 import { privateFile } from '@runner-core/cloud-fakes/internals'
 import { type Clock, type InstanceGroup, silentLogger } from '@runner-core/fleeting'
 import { newKeyPair } from '@runner-core/fleeting/ssh'
-import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
+import { type CloudControls, seededRandom } from '@runner-core/fleeting/testing'
 import { createInstanceGroup as createAwsGroup } from '@runner-core/fleeting-plugin-aws'
 import { createInstanceGroup as createAzureGroup } from '@runner-core/fleeting-plugin-azure'
 import type { Acquisition } from '@runner-core/taskscaler'
@@ -20,7 +20,7 @@ const lags = { appearMs: 1000, bootMs: 8000, deleteMs: 5000 }
 const capacityLagMs = 120_000
 
 interface Cloud {
-  readonly hand: CloudHand
+  readonly controls: CloudControls
   readonly group: InstanceGroup
   /** What the cloud tries to have, whatever it shows. */
   readonly size: () => number
@@ -43,7 +43,7 @@ function azure(
       ca_file: privateFile((act) => cleanUp.defer(act as () => void), 'ca.pem', fake.certificate),
     }
     const group = createAzureGroup(config, { fleet: 'lagging', connector: {}, logger: silentLogger, clock, random })
-    return { hand: fake.hand, group, size: () => fake.capacity }
+    return { controls: fake.controls, group, size: () => fake.capacity }
   }
 }
 
@@ -55,7 +55,7 @@ function aws(launchMode: string): StartCloud {
     const connector = { privateKey: (await newKeyPair()).privateKey, useStaticCredentials: true }
     const config = { name: 'runners', region: 'eu-west-1', endpoint: fake.url, launch_mode: launchMode }
     const group = createAwsGroup(config, { fleet: 'lagging', connector, logger: silentLogger, clock, random })
-    return { hand: fake.hand, group, size: () => fake.desiredCapacity }
+    return { controls: fake.controls, group, size: () => fake.desiredCapacity }
   }
 }
 
@@ -79,7 +79,7 @@ test.each(clouds)(
     const scaler = await startScaler(time, cloud, { policies })
     let most = 0
     let held: Acquisition[] = []
-    const machines = (): number => cloud.hand.machines().length
+    const machines = (): number => cloud.controls.machines().length
     const passWithJobs = async (jobs: number, forMs: number): Promise<void> => {
       while (held.length > jobs) scaler.release(held.pop()!)
       for (let job = held.length; job < jobs; job += 1) {
@@ -122,7 +122,7 @@ test.each(['Uniform', 'Flexible'] as const)(
       void scaler.acquire(scaler.reserve()).then((acquisition) => held.push(acquisition))
     for (let passedMs = 0; passedMs < 90_000; passedMs += 5000) {
       await time.pass(5000)
-      most = Math.max(most, cloud.hand.machines().length)
+      most = Math.max(most, cloud.controls.machines().length)
     }
     expect([held.length, cloud.size(), most]).toEqual([10, 10, 10])
     await time.until(scaler.shutdown({ removeInstances: false }))

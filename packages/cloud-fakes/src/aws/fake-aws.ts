@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '@runner-core/fleeting'
-import type { CloudFault, CloudHand } from '@runner-core/fleeting/testing'
+import type { CloudControls, CloudFault } from '@runner-core/fleeting/testing'
 import { FakeMachines, type Lags } from '../core/fake-machines.ts'
 import type { Exchange } from '../core/fake-server.ts'
 import { FakeServer } from '../core/fake-server.ts'
@@ -37,7 +37,7 @@ export interface FakeAwsOptions {
   /** How old the instances are that the group shows, milliseconds. Its own numbers are those of now. Default 0. */
   readonly listLagMs?: number
   /**
-   * How old the desired capacity is that the group shows, milliseconds; what the hand does to it shows at once.
+   * How old the desired capacity is that the group shows, milliseconds; what the controls do to it shows at once.
    * Default 0.
    */
   readonly capacityLagMs?: number
@@ -55,7 +55,7 @@ export interface FakeAwsOptions {
  */
 export class FakeAws implements AsyncDisposable {
   /** What other people, and bad luck, do to the group. */
-  readonly hand: CloudHand
+  readonly controls: CloudControls
   /** The group's set-up, which may be changed at any time. */
   readonly settings: GroupSettings
   /** Keys pushed by Instance Connect, the last one last. */
@@ -108,7 +108,7 @@ export class FakeAws implements AsyncDisposable {
     this.#group = group
     this.settings = group.settings
     this.pushedKeys = pushedKeys
-    this.hand = {
+    this.controls = {
       inject: (fault: CloudFault) => server.faults.inject(fault),
       heal() {
         server.faults.heal()
@@ -163,7 +163,7 @@ export class FakeAws implements AsyncDisposable {
     this.#group.tags.replace(tags)
   }
 
-  /** EC2 announces that it will take a spot instance back; {@link hand}'s `kill` does so. */
+  /** EC2 announces that it will take a spot instance back; {@link controls}' `kill` does so. */
   interrupt(id: string): void {
     this.#group.interrupt(id)
   }

@@ -1,5 +1,5 @@
 import type { Clock, InstanceState } from '@runner-core/fleeting'
-import type { CloudHand } from '@runner-core/fleeting/testing'
+import type { CloudControls } from '@runner-core/fleeting/testing'
 import type { Lags } from '../core/fake-machines.ts'
 import { FakeServer, type FakeServerOptions } from '../core/fake-server.ts'
 import type { RealMachines } from '../core/real-machines.ts'
@@ -78,7 +78,7 @@ export class FakeAzure implements AsyncDisposable {
   }
   /** Certificate of this server, PEM. Clients trust it as an authority. */
   readonly certificate: string
-  readonly hand: CloudHand
+  readonly controls: CloudControls
   /** The state of the region. May be changed at any time. */
   readonly settings: ScaleSetSettings
   readonly #server: FakeServer
@@ -132,7 +132,7 @@ export class FakeAzure implements AsyncDisposable {
       endpoint: server.url,
       authority_host: server.url,
     }
-    this.hand = handOn(server, set)
+    this.controls = controlsOf(server, set)
   }
 
   get url(): string {
@@ -187,7 +187,7 @@ const uniformOnly = ['overprovision_on', 'upgrade_policy_not_manual']
 /** A set with fewer than two zones has none of these. */
 const acrossZonesOnly = ['zone_balance_strict', 'zone_rebalancing_on']
 
-function handOn(server: FakeServer, set: ScaleSet): CloudHand {
+function controlsOf(server: FakeServer, set: ScaleSet): CloudControls {
   const misconfigure = (faulty: Partial<ScaleSetModel>): (() => void) => {
     const sound = { ...set.model }
     set.change(faulty)

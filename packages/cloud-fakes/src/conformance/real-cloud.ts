@@ -1,4 +1,4 @@
-import { type CloudHand, type ConformanceCloud, SkippingClock } from '@runner-core/fleeting/testing'
+import { type CloudControls, type ConformanceCloud, SkippingClock } from '@runner-core/fleeting/testing'
 import { LocalMachines } from '../core/local-machines.ts'
 import type { RealMachines } from '../core/real-machines.ts'
 
@@ -6,7 +6,7 @@ import type { RealMachines } from '../core/real-machines.ts'
 const lags = { appearMs: 20, bootMs: 60, deleteMs: 40 }
 
 interface Fake extends AsyncDisposable {
-  readonly hand: CloudHand
+  readonly controls: CloudControls
 }
 
 /** What every fake is started with here. */
@@ -28,7 +28,7 @@ export async function realCloud<F extends Fake>(
   start: (basics: FakeBasics) => Promise<F>,
   describe: (fake: F, defer: Defer) => NonNullable<ConformanceCloud['pluginConfig']>,
 ): Promise<ConformanceCloud> {
-  // By hand: Node has stacks of disposables since 24 only.
+  // By controls: Node has stacks of disposables since 24 only.
   const deferred: (() => unknown)[] = []
   const end = async (): Promise<void> => {
     try {
@@ -46,7 +46,7 @@ export async function realCloud<F extends Fake>(
     return {
       pluginConfig: describe(fake, (act) => deferred.push(act)),
       connector: real.connector,
-      hand: { ...fake.hand, passTime: (ms) => clock.skip(ms) },
+      controls: { ...fake.controls, passTime: (ms) => clock.skip(ms) },
       options: { pollMs: 20, patienceMs: 30_000, clock },
       [Symbol.asyncDispose]: end,
     }

@@ -1,5 +1,5 @@
 import type { Clock } from '@runner-core/fleeting'
-import type { CloudHand } from '@runner-core/fleeting/testing'
+import type { CloudControls } from '@runner-core/fleeting/testing'
 import { FakeMachines, type Lags } from '../core/fake-machines.ts'
 import { type Exchange, FakeServer } from '../core/fake-server.ts'
 import type { RateLimit } from '../core/rate-limits.ts'
@@ -53,7 +53,7 @@ export interface FakeGceOptions {
 
 /** Compute Engine with one managed instance group, on a loopback port. */
 export class FakeGce implements AsyncDisposable {
-  readonly hand: CloudHand
+  readonly controls: CloudControls
   readonly #server: FakeServer
   readonly #cloud: GceCloud
 
@@ -71,7 +71,7 @@ export class FakeGce implements AsyncDisposable {
   private constructor(server: FakeServer, cloud: GceCloud) {
     this.#server = server
     this.#cloud = cloud
-    this.hand = handOn(server, cloud)
+    this.controls = controlsOf(server, cloud)
   }
 
   /** The root, for the key `endpoint`: `http://127.0.0.1:4711`. Its host and port serve `GCE_METADATA_HOST` too. */
@@ -136,7 +136,7 @@ function makeCloud(options: FakeGceOptions): GceCloud {
   }
 }
 
-function handOn(server: FakeServer, { place, group, machines, settings }: GceCloud): CloudHand {
+function controlsOf(server: FakeServer, { place, group, machines, settings }: GceCloud): CloudControls {
   return {
     saysRetryAfter: true,
     inject: (fault) => server.faults.inject(fault),

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { describeError } from '../contract/describe-error.ts'
 import { loadExport } from '../plugins/load-plugin.ts'
 import { createSshConnector } from '../ssh/ssh-connector.ts'
-import type { CloudHand } from '../testing/conformance/cloud-hand.ts'
+import type { CloudControls } from '../testing/conformance/cloud-controls.ts'
 import type { ConformanceCloud, CreateConformanceCloud } from '../testing/conformance/conformance-cloud.ts'
 import { ConformanceRun } from '../testing/conformance/conformance-run.ts'
 import { conformanceCases, runCases } from '../testing/conformance/run-conformance.ts'
@@ -51,7 +51,7 @@ export async function conformance(
     ...options,
     // A clock that is set forward here is not the one that a plugin in a process of its own reads.
     ...(clock !== undefined && !isElsewhere && { clock }),
-    ...(cloud?.hand && { cloud: isElsewhere ? withoutPassTime(cloud.hand) : cloud.hand }),
+    ...(cloud?.controls && { cloud: isElsewhere ? withoutPassTime(cloud.controls) : cloud.controls }),
     ...(args.maxInstances !== undefined && { maxInstances: args.maxInstances }),
     ...(args.patience !== undefined && { patienceMs: args.patience }),
     ...(args.poll !== undefined && { pollMs: args.poll }),
@@ -84,8 +84,8 @@ export async function conformance(
   return report.failed === 0 && !signal.aborted ? exitCode.ok : exitCode.failed
 }
 
-function withoutPassTime(hand: CloudHand): CloudHand {
-  return new Proxy(hand, {
+function withoutPassTime(controls: CloudControls): CloudControls {
+  return new Proxy(controls, {
     get(target, property) {
       const value: unknown = property === 'passTime' ? undefined : Reflect.get(target, property, target)
       return typeof value === 'function' ? value.bind(target) : value

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { systemClock } from '../contract/clock.ts'
 import { GroupError } from '../contract/errors.ts'
 import { silentLogger } from '../contract/logger.ts'
-import type { CloudHand } from '../testing/conformance/cloud-hand.ts'
+import type { CloudControls } from '../testing/conformance/cloud-controls.ts'
 import { ManualClock } from '../testing/manual-clock.ts'
-import { memoryCloudHand } from '../testing/memory-cloud-hand.ts'
+import { memoryCloudControls } from '../testing/memory-cloud-controls.ts'
 import { simpleShell } from '../testing/memory-connection.ts'
 import { MemoryGroup, type MemoryGroupOptions } from '../testing/memory-group.ts'
 import { seededRandom } from '../testing/seeded-random.ts'
@@ -600,26 +600,26 @@ for (const prefer of ['order', 'weight'] as const) {
       random: Math.random,
       logger: silentLogger,
     })
-  describeInstanceGroup(`a multi group by ${prefer}`, multi, { ...patient, cloud: handOn(groups) })
+  describeInstanceGroup(`a multi group by ${prefer}`, multi, { ...patient, cloud: controlsOf(groups) })
 }
 
 /**
- * A hand on all that the members' clouds can do, but for faults of calls: those are to be contained, not passed on as a
- * single group must.
+ * Controls of all that the members' clouds can do, but for faults of calls: those are to be contained, not passed on as
+ * a single group must.
  */
-function handOn(groups: Readonly<Record<'a' | 'b', MemoryGroup>>): CloudHand {
-  const hands = { a: memoryCloudHand(groups.a), b: memoryCloudHand(groups.b) }
+function controlsOf(groups: Readonly<Record<'a' | 'b', MemoryGroup>>): CloudControls {
+  const controls = { a: memoryCloudControls(groups.a), b: memoryCloudControls(groups.b) }
   const names = ['a', 'b'] as const
   const own = (id: string): string => id.slice(2)
-  const of = (id: string): CloudHand => (id.startsWith('a/') ? hands.a : hands.b)
+  const of = (id: string): CloudControls => (id.startsWith('a/') ? controls.a : controls.b)
   return {
-    calls: () => names.flatMap((name) => hands[name].calls?.() ?? []),
-    states: hands.a.states ?? new Map(),
+    calls: () => names.flatMap((name) => controls[name].calls?.() ?? []),
+    states: controls.a.states ?? new Map(),
     setState: (id, word) => of(id).setState?.(own(id), word),
     addForeign: () => `b/${groups.b.addForeign()}`,
-    resize: (by) => hands.b.resize?.(by),
+    resize: (by) => controls.b.resize?.(by),
     kill: (id) => of(id).kill?.(own(id)),
-    machines: () => names.flatMap((name) => hands[name].machines().map((id) => `${name}/${id}`)),
-    misconfigurations: hands.b.misconfigurations ?? new Map(),
+    machines: () => names.flatMap((name) => controls[name].machines().map((id) => `${name}/${id}`)),
+    misconfigurations: controls.b.misconfigurations ?? new Map(),
   }
 }

@@ -6,7 +6,7 @@
  */
 
 /** The conformance suite. */
-export type { CloudCall, CloudFault, CloudFaultKind, CloudHand, FaultyCall } from './conformance/cloud-hand.ts'
+export type { CloudCall, CloudControls, CloudFault, CloudFaultKind, FaultyCall } from './conformance/cloud-controls.ts'
 export type { ConformanceCase, ConformanceContext } from './conformance/conformance-case.ts'
 export type { ConformanceCloud, CreateConformanceCloud } from './conformance/conformance-cloud.ts'
 export type { ConformanceOptions, MakeGroup } from './conformance/conformance-options.ts'

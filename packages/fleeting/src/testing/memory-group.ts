@@ -14,9 +14,9 @@ import type {
   InstanceState,
   ListedInstance,
 } from '../contract/instance-group.ts'
-import type { CloudHand } from './conformance/cloud-hand.ts'
+import type { CloudControls } from './conformance/cloud-controls.ts'
 import type { MemoryCall, MemoryFault, MemoryOperation } from './memory-calls.ts'
-import { memoryCloudHand } from './memory-cloud-hand.ts'
+import { memoryCloudControls } from './memory-cloud-controls.ts'
 import { MemoryConnection, type MemoryShell } from './memory-connection.ts'
 import { MemoryMachine } from './memory-machine.ts'
 
@@ -57,8 +57,8 @@ export interface MemoryGroupOptions {
   /** Gives the group a `connect` of its own, whose commands this answers. Absent: only `connectInfo`. */
   readonly shell?: MemoryShell
   /**
-   * Whether a fault of {@link MemoryGroup.hand} that says `capacity` or `quota` is no refusal, but machines that fail.
-   * Default false.
+   * Whether a fault of {@link MemoryGroup.controls} that says `capacity` or `quota` is no refusal, but machines that
+   * fail. Default false.
    */
   readonly lateRefusals?: boolean
   /** Whether it can hold an owner, with `owners` and `claim`. Default false. */
@@ -68,8 +68,8 @@ export interface MemoryGroupOptions {
 }
 
 /**
- * A programmable instance group that lives in memory: boot delays, faults, partial success, stuck machines, foreign
- * hands, and a record of every call.
+ * A programmable instance group that lives in memory: boot delays, faults, partial success, stuck machines, changes
+ * by others, and a record of every call.
  */
 export class MemoryGroup implements InstanceGroup {
   readonly calls: MemoryCall[] = []
@@ -88,7 +88,7 @@ export class MemoryGroup implements InstanceGroup {
   giveBack?: (signal: AbortSignal) => Promise<number>
 
   /** What the conformance suite does to this cloud. */
-  readonly hand: CloudHand
+  readonly controls: CloudControls
   /** The next so many accepted launches never appear. */
   launchesLost = 0
   /** The next so many machines stay `creating` for ever. */
@@ -123,7 +123,7 @@ export class MemoryGroup implements InstanceGroup {
   constructor(options: MemoryGroupOptions) {
     this.#options = options
     this.#clock = options.clock
-    this.hand = memoryCloudHand(this, options)
+    this.controls = memoryCloudControls(this, options)
     const { shell } = options
     if (shell !== undefined)
       this.connect = (id, signal) =>

@@ -11,7 +11,7 @@ import {
   type Lags,
 } from '@runner-core/cloud-fakes'
 import type { Clock, CreateInstanceGroup } from '@runner-core/fleeting'
-import type { CloudHand } from '@runner-core/fleeting/testing'
+import type { CloudControls } from '@runner-core/fleeting/testing'
 
 /** A cloud's fake, and what a plugin is given to use it. The login is in the environment, or in files. */
 export interface CloudUnderBench extends AsyncDisposable {
@@ -19,7 +19,7 @@ export interface CloudUnderBench extends AsyncDisposable {
   readonly pluginConfig: Readonly<Record<string, unknown>>
   /** For the environment of whoever uses the plugin. */
   readonly env: Readonly<Record<string, string>>
-  readonly hand: CloudHand
+  readonly controls: CloudControls
 }
 
 export type CloudName = 'aws' | 'gce' | 'azure'
@@ -40,7 +40,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
       createInstanceGroup,
       pluginConfig: { name: 'runners', region: 'eu-west-1', endpoint: fake.url },
       env: { AWS_ACCESS_KEY_ID: 'AKIAFAKE', AWS_SECRET_ACCESS_KEY: 'fake' },
-      hand: fake.hand,
+      controls: fake.controls,
       [Symbol.asyncDispose]: () => fake[Symbol.asyncDispose](),
     }
   },
@@ -58,7 +58,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
         credentials_file: file.path,
       },
       env: {},
-      hand: fake.hand,
+      controls: fake.controls,
       async [Symbol.asyncDispose]() {
         file.remove()
         await fake[Symbol.asyncDispose]()
@@ -73,7 +73,7 @@ export const startCloud: Readonly<Record<CloudName, (options: CloudOptions) => P
       createInstanceGroup,
       pluginConfig: { ...fake.config, ca_file: file.path },
       env: fake.env,
-      hand: fake.hand,
+      controls: fake.controls,
       async [Symbol.asyncDispose]() {
         file.remove()
         await fake[Symbol.asyncDispose]()

@@ -1,6 +1,6 @@
 import { type InstanceGroup, silentLogger } from '@runner-core/fleeting'
 import { Provisioner, withCallBudget } from '@runner-core/fleeting/provisioner'
-import { type CloudHand, seededRandom } from '@runner-core/fleeting/testing'
+import { type CloudControls, seededRandom } from '@runner-core/fleeting/testing'
 import { Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import { connection } from './connection.ts'
 import type { SteppedTime } from './stepped-time.ts'
@@ -10,12 +10,12 @@ const never = new AbortController().signal
 /** A scaler of at most 50 instances in simulated time, within the group's call budget. Its connections cost nothing. */
 export async function startScaler(
   time: SteppedTime,
-  cloud: { readonly group: InstanceGroup; readonly hand: CloudHand },
+  cloud: { readonly group: InstanceGroup; readonly controls: CloudControls },
   options: Pick<TaskscalerOptions, 'policies'> = {},
 ): Promise<Taskscaler> {
   const { clock } = time
   const context = { logger: silentLogger, clock, random: seededRandom(1) }
-  const group = withCallBudget(time.watch(cloud.group, cloud.hand), context)
+  const group = withCallBudget(time.watch(cloud.group, cloud.controls), context)
   const connector = { connect: async () => connection }
   const provisioner = await time.until(Provisioner.start({ group, connector, maxInstances: 50, ...context }, never))
   return await time.until(Taskscaler.start({ provisioner, onDispose: 'keep-instances', clock, ...options }, never))

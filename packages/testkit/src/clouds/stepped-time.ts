@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { InstanceGroup } from '@runner-core/fleeting'
-import { type CloudHand, ManualClock } from '@runner-core/fleeting/testing'
+import { type CloudControls, ManualClock } from '@runner-core/fleeting/testing'
 
 /** Time is simulated, HTTP is real: the clock stands still until every call under way has its answer. */
 const stepMs = 250
@@ -20,11 +20,11 @@ const watched: ReadonlySet<string | symbol> = new Set([
 /** A clock that passes in steps, and knows which calls of a group are under way. */
 export class SteppedTime {
   readonly clock = new ManualClock()
-  readonly #clouds: CloudHand[] = []
+  readonly #clouds: CloudControls[] = []
   #underWay = 0
 
   /** The same group, whose calls are waited for; `cloud` is what they go to. */
-  watch(group: InstanceGroup, cloud: CloudHand): InstanceGroup {
+  watch(group: InstanceGroup, cloud: CloudControls): InstanceGroup {
     this.#clouds.push(cloud)
     return new Proxy(group, {
       get: (target, property) => {

@@ -9,11 +9,11 @@ import type { ManagedCloud, Managers } from './managers.ts'
  */
 export async function expectOneOwner(managers: Managers, cloud: ManagedCloud): Promise<void> {
   const { time } = managers
-  const { hand } = cloud.fake
+  const { controls } = cloud.fake
   const first = await managers.start(cloud)
   first.request(2, { reason: 'test' })
   await time.pass(40_000)
-  const machines = hand.machines()
+  const machines = controls.machines()
   expect(machines).toHaveLength(2)
 
   const lease = await new MemoryStateStore().lease('test')
@@ -24,17 +24,17 @@ export async function expectOneOwner(managers: Managers, cloud: ManagedCloud): P
   // A launch writes beside the owner, and not over it.
   first.request(1, { reason: 'test' })
   await time.pass(40_000)
-  expect(hand.machines()).toHaveLength(3)
+  expect(controls.machines()).toHaveLength(3)
   const second = await managers.start(cloud, { lease, owner: { name: 'the second', mayTake: 'any' } })
   expect([...second.instances().values()].map(({ cause }) => cause)).toEqual(['adopted', 'adopted', 'adopted'])
 
   first.remove(machines, 'test')
   await time.pass(120_000)
-  expect(hand.machines()).toHaveLength(3)
+  expect(controls.machines()).toHaveLength(3)
   expect(first.fenced).toBeInstanceOf(GroupOwnedError)
   second.remove(machines, 'test')
   await time.pass(60_000)
-  expect(hand.machines()).toHaveLength(1)
+  expect(controls.machines()).toHaveLength(1)
   await time.until(second.shutdown({ removeInstances: true }))
 
   const third = await managers.start(cloud, { lease: await new MemoryStateStore().lease('test') })

@@ -1,4 +1,4 @@
-import type { CloudCall, FaultyCall } from './cloud-hand.ts'
+import type { CloudCall, FaultyCall } from './cloud-controls.ts'
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 
 /**

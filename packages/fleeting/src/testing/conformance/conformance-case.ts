@@ -9,7 +9,7 @@ import type {
   ListedInstance,
   Untold,
 } from '../../contract/instance-group.ts'
-import type { CloudFaultKind, CloudHand } from './cloud-hand.ts'
+import type { CloudControls, CloudFaultKind } from './cloud-controls.ts'
 
 /** One rule of the contract, as a check that throws when the group breaks it. Needs no test runner. */
 export interface ConformanceCase {
@@ -23,8 +23,8 @@ export interface ConformanceCase {
     readonly tells?: Untold
     /** That `instances` are as many as the group can have. */
     readonly wholeGroup?: true
-    /** Parts of the hand on the cloud; `[]`: a hand at all. */
-    readonly cloud?: readonly (keyof CloudHand)[]
+    /** Controls that it uses; `[]`: any cloud with controls will do. */
+    readonly cloud?: readonly (keyof CloudControls)[]
     /** What the cloud must be able to answer. */
     readonly fault?: CloudFaultKind
   }
@@ -35,9 +35,9 @@ export interface ConformanceCase {
 export interface ConformanceContext {
   readonly group: InstanceGroup
   /**
-   * The hand on the group's cloud; only the parts that the case needs may be used. Faults are healed after the case.
+   * The controls of the group's cloud; only those that the case needs may be used. Faults are healed after the case.
    */
-  readonly cloud: Required<CloudHand>
+  readonly cloud: Required<CloudControls>
   readonly info: GroupInfo
   readonly clock: Clock
   /** How many instances the case may have at once. */

@@ -2,7 +2,7 @@ import { delay, systemClock, systemRandom } from '../../contract/clock.ts'
 import { asGroupError } from '../../contract/errors.ts'
 import type { GroupInfo, InstanceGroup, ListedInstance } from '../../contract/instance-group.ts'
 import { parseList } from '../../provisioner/instances/parse-list.ts'
-import type { CloudHand } from './cloud-hand.ts'
+import type { CloudControls } from './cloud-controls.ts'
 import { type ConformanceContext, ensure, NotApplicable, shown } from './conformance-case.ts'
 import type { ConformanceSettings, MakeGroup } from './conformance-options.ts'
 import type { LongWaits } from './long-waits.ts'
@@ -11,7 +11,7 @@ interface ContextParts {
   readonly group: InstanceGroup
   readonly makeGroup: MakeGroup
   readonly info: GroupInfo
-  readonly cloud: CloudHand | undefined
+  readonly cloud: CloudControls | undefined
   readonly settings: ConformanceSettings
   readonly waits: LongWaits
   readonly signal: AbortSignal
@@ -39,7 +39,7 @@ export function conformanceContext(parts: ContextParts): ConformanceContext {
   }
   const context: ConformanceContext = {
     group,
-    cloud: cloud as Required<CloudHand>,
+    cloud: cloud as Required<CloudControls>,
     info,
     maxInstances,
     machinesOutliveInstances,
@@ -124,7 +124,7 @@ export function conformanceContext(parts: ContextParts): ConformanceContext {
 }
 
 /** What tells a forgotten page from a machine that has not come. */
-function unlisted(rows: readonly ListedInstance[], cloud: CloudHand | undefined): string {
+function unlisted(rows: readonly ListedInstance[], cloud: CloudControls | undefined): string {
   const missing = cloud?.machines?.().filter((id) => !rows.some((row) => row.id === id)) ?? []
   return missing.length === 0 ? '' : `, and not ${missing.join(', ')}, which the cloud has too`
 }

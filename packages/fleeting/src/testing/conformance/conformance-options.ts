@@ -2,17 +2,17 @@ import { type Clock, systemClock } from '../../contract/clock.ts'
 import type { Connection } from '../../contract/connection.ts'
 import type { ConnectInfo, InstanceGroup } from '../../contract/instance-group.ts'
 import { createSshConnector } from '../../ssh/ssh-connector.ts'
-import type { CloudHand } from './cloud-hand.ts'
+import type { CloudControls } from './cloud-controls.ts'
 import type { ConformanceWait } from './long-waits.ts'
 
 export interface ConformanceOptions {
   /** How many instances the run may have at once, ≥ 1. With 3 or more every case runs. Default 3. */
   readonly maxInstances?: number
   /**
-   * A hand on the cloud behind the group, or how to get it once the group is made. With it the suite also injects
+   * Controls of the cloud behind the group, or how to get them once the group is made. With them the suite also injects
    * faults, plays other people, and counts calls. Default: those cases are skipped.
    */
-  readonly cloud?: CloudHand | (() => CloudHand | Promise<CloudHand>)
+  readonly cloud?: CloudControls | (() => CloudControls | Promise<CloudControls>)
   /** How machines are reached by their connect info. Default: by SSH. */
   readonly connect?: (info: ConnectInfo, signal: AbortSignal) => Promise<Connection>
   /** How long a change of state may take, milliseconds: the boot of a machine, for instance. Default 300,000. */

@@ -3,7 +3,7 @@ import { type Deadline, deadline } from '../../contract/deadline.ts'
 import type { GroupInfo, InstanceGroup } from '../../contract/instance-group.ts'
 import { untilAbort } from '../../contract/until-abort.ts'
 import { parseList } from '../../provisioner/instances/parse-list.ts'
-import type { CloudHand } from './cloud-hand.ts'
+import type { CloudControls } from './cloud-controls.ts'
 import { alive, type ConformanceCase, type ConformanceContext, ensure, NotApplicable } from './conformance-case.ts'
 import { conformanceContext } from './conformance-context.ts'
 import {
@@ -41,7 +41,7 @@ export class ConformanceRun {
   readonly info: GroupInfo
   readonly #group: InstanceGroup
   readonly #makeGroup: MakeGroup
-  readonly #cloud: CloudHand | undefined
+  readonly #cloud: CloudControls | undefined
   readonly #settings: ConformanceSettings
   /** Ids of instances that were there before. */
   readonly others: ReadonlySet<string>
@@ -64,9 +64,9 @@ export class ConformanceRun {
     const group = await makeGroup()
     try {
       const info = await untilAbort(group.init(limit.signal), limit.signal)
-      const hand = typeof cloud === 'function' ? await cloud() : cloud
+      const controls = typeof cloud === 'function' ? await cloud() : cloud
       const rows = parseList(await untilAbort(group.list(limit.signal), limit.signal))
-      return new ConformanceRun(group, makeGroup, info, hand, settings, new Set(alive(rows)))
+      return new ConformanceRun(group, makeGroup, info, controls, settings, new Set(alive(rows)))
     } catch (error) {
       await group.shutdown().catch(() => {})
       throw error
@@ -77,7 +77,7 @@ export class ConformanceRun {
     group: InstanceGroup,
     makeGroup: MakeGroup,
     info: GroupInfo,
-    cloud: CloudHand | undefined,
+    cloud: CloudControls | undefined,
     settings: ConformanceSettings,
     others: ReadonlySet<string>,
   ) {

@@ -1,5 +1,5 @@
 import type { GroupErrorCode } from '../../contract/errors.ts'
-import type { CloudFaultKind, FaultyCall } from './cloud-hand.ts'
+import type { CloudFaultKind, FaultyCall } from './cloud-controls.ts'
 import { type ConformanceCase, type ConformanceContext, ensure } from './conformance-case.ts'
 import { refusalOf } from './provoked.ts'
 

@@ -1,5 +1,5 @@
 import { asGroupError, type GroupError, type GroupErrorCode } from '../../contract/errors.ts'
-import type { CloudFaultKind } from './cloud-hand.ts'
+import type { CloudFaultKind } from './cloud-controls.ts'
 import { type ConformanceCase, type ConformanceContext, ensure, shown } from './conformance-case.ts'
 
 /** Launches that the cloud refuses, or accepts and fails later: which of the two is its own affair. */

@@ -1,5 +1,5 @@
 import { asGroupError, GroupError } from '../../contract/errors.ts'
-import type { FaultyCall } from './cloud-hand.ts'
+import type { FaultyCall } from './cloud-controls.ts'
 import { type ConformanceContext, ensure } from './conformance-case.ts'
 
 /**

@@ -16,7 +16,7 @@ const plain = memoryGroup()
 describeInstanceGroup('a memory group', () => plain, patient)
 
 const prompt = memoryGroup({ credentialsMs: 20 })
-describeInstanceGroup('a memory group with its hand', () => prompt, { ...patient, cloud: prompt.hand })
+describeInstanceGroup('a memory group with its controls', () => prompt, { ...patient, cloud: prompt.controls })
 
 const clock = new SkippingClock()
 const late = memoryGroup({
@@ -33,7 +33,7 @@ describeInstanceGroup(
   {
     ...patient,
     clock,
-    cloud: () => ({ ...late.hand, passTime: (ms) => clock.skip(ms) }),
+    cloud: () => ({ ...late.controls, passTime: (ms) => clock.skip(ms) }),
   },
 )
 
@@ -116,7 +116,7 @@ describe('runConformance', () => {
         return bindTo(target, property)
       },
     })
-    const report = await runConformance(() => group, { ...patient, cloud: good.hand })
+    const report = await runConformance(() => group, { ...patient, cloud: good.controls })
     expect(report.outcomes.filter(({ outcome }) => outcome === 'failed')).toEqual([])
     const silent = report.outcomes.flatMap((outcome) => (outcome.outcome === 'skipped' ? [outcome.reason] : []))
     expect(silent).toContain("the group's protocol cannot report states")
@@ -146,7 +146,7 @@ describe('runConformance', () => {
     })
     try {
       const group = memoryGroup()
-      const run = await ConformanceRun.start(() => group, { ...patient, cloud: group.hand })
+      const run = await ConformanceRun.start(() => group, { ...patient, cloud: group.controls })
       for (const conformanceCase of conformanceCases) await run.run(conformanceCase)
       await run.finish()
       expect(open.size).toBe(0)

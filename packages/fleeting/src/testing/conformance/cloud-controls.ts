@@ -30,7 +30,7 @@ export interface CloudFault {
   readonly on: FaultyCall
   /**
    * How many calls of the cloud's API it meets, retries of its SDK included. Default: every one until
-   * {@link CloudHand.heal}.
+   * {@link CloudControls.heal}.
    */
   readonly times?: number
   /** What the cloud asks to wait, milliseconds, where it can say so. */
@@ -52,10 +52,10 @@ export interface CloudCall {
 }
 
 /**
- * A hand on the cloud behind a group: does what other people, and bad luck, do to it. With one the suite also checks
- * what a group cannot show by itself. A method that is absent skips the cases that need it, by name.
+ * Controls of the cloud behind a group: they do what other people, and bad luck, do to it. With them the suite also
+ * checks what a group cannot show by itself. A method that is absent skips the cases that need it, by name.
  */
-export interface CloudHand {
+export interface CloudControls {
   /** From now on calls fail so. Faults on the same call are met in the order given. */
   inject?(fault: CloudFault): void
   /** Ends all faults. */

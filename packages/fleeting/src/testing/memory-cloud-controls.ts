@@ -1,6 +1,6 @@
 import { GroupError } from '../contract/errors.ts'
 import type { Finding, InstanceState } from '../contract/instance-group.ts'
-import type { CloudFault, CloudFaultKind, CloudHand } from './conformance/cloud-hand.ts'
+import type { CloudControls, CloudFault, CloudFaultKind } from './conformance/cloud-controls.ts'
 import type { MemoryCall, MemoryFault, MemoryOperation } from './memory-calls.ts'
 
 const words: readonly InstanceState[] = ['creating', 'running', 'deleting', 'deleted', 'failed']
@@ -12,7 +12,7 @@ const autoscaler: Finding = {
   fix: 'remove the autoscaler',
 }
 
-/** What the hand moves: see `MemoryGroup`. */
+/** What the controls change: see `MemoryGroup`. */
 interface MemoryCloud {
   bootsFailed: number
   bootError: GroupError | undefined
@@ -28,12 +28,13 @@ interface MemoryCloud {
 }
 
 /**
- * The hand on a memory group's cloud. With `lateRefusals` a stock-out or a quota is no refusal but machines that fail.
+ * The controls of a memory group's cloud. With `lateRefusals` a stock-out or a quota is no refusal but machines that
+ * fail.
  */
-export function memoryCloudHand(
+export function memoryCloudControls(
   group: MemoryCloud,
   { lateRefusals = false }: { readonly lateRefusals?: boolean } = {},
-): CloudHand {
+): CloudControls {
   return {
     saysRetryAfter: true,
     inject(fault) {
