@@ -86,6 +86,7 @@ export type { JobTrace, LogRecord, SaidText } from './run/job-log.ts'
 export { type ForeignScript, runForeignScript } from './run/run-foreign-script.ts'
 export { type PrepareLog, type RunJobOptions, runJob } from './run/run-job.ts'
 export type { RunnerIdentity } from './runner-identity.ts'
+export type { RunnerScripts } from './runner-scripts.ts'
 export { type DiskTrouble, type DiskTroubleKind, readDiskTrouble, readLowSpace } from './script/disk-trouble.ts'
 /** For those who implement a `JobEnvironment`. */
 export type { JobMarker } from './script/job-marker.ts'

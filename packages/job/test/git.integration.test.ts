@@ -8,6 +8,7 @@ import { LocalEnvironment } from '@runner-core/testkit/jobs/local-environment'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { JobPayload } from '../src/job-payload.ts'
+import { noRunnerScripts } from '../src/runner-scripts.ts'
 import { originFetch, writeSettings } from '../src/sources/git-settings.ts'
 import { sourcesPlan } from '../src/sources/sources-plan.ts'
 import { localShells } from './local-shells.ts'
@@ -89,7 +90,7 @@ describe.skipIf(!hasGit).each(localShells.filter((shell) => shell.busyboxOnly !=
 
     test('come with settings that git reads as they were meant, whatever is in them', () => {
       const directory = mkdtempSync(join(environment.home, 'settings-'))
-      const { git } = sourcesPlan(gitJob(`http://user:word@host/`, first), 'fetch', new Map())
+      const { git } = sourcesPlan(gitJob(`http://user:word@host/`, first), 'fetch', new Map(), noRunnerScripts)
       const line = fc.string({
         unit: fc.oneof(
           fc.constantFrom('"', '\\', '#', ';', ' ', '\t', "'", '$', '\r', ']'),

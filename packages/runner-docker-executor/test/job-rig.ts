@@ -30,7 +30,7 @@ export interface JobRigOptions {
   readonly executor?: Partial<DockerExecutorOptions>
 }
 
-export interface RunOptions extends Partial<Pick<RunJobOptions, 'canceling' | 'abort'>> {
+export interface RunOptions extends Partial<Pick<RunJobOptions, 'canceling' | 'abort' | 'runnerScripts'>> {
   /** Sees the trace so far with each piece. */
   readonly onOutput?: (trace: string) => void
   readonly onPlace?: (place: PreparedPlace) => void

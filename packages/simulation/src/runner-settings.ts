@@ -48,6 +48,10 @@ export function runnerSettings(
     artifactHosts: [],
     debugTraceDisabled: false,
     environment: [],
+    preGetSourcesScript: '',
+    postGetSourcesScript: '',
+    preBuildScript: '',
+    postBuildScript: '',
     // More than there can be slots, so that capacity is what decides.
     limit: maxInstances * capacityPerInstance + 2,
     requestConcurrency,

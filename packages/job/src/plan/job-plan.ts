@@ -14,6 +14,7 @@ import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
 import type { PlannedJob } from '../planned-job.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
+import { noRunnerScripts, type RunnerScripts } from '../runner-scripts.ts'
 import { type GitStrategy, gitStrategy, type SourcesPlan, sourcesPlan } from '../sources/sources-plan.ts'
 import { isDebugTrace } from '../variables/early-setting.ts'
 import { expand } from '../variables/expand.ts'
@@ -41,6 +42,8 @@ export interface JobPlanOptions {
   /** Default true. */
   readonly allowsDebugTrace?: boolean | undefined
   readonly runner: RunnerIdentity
+  /** Default: none. */
+  readonly runnerScripts?: RunnerScripts | undefined
   readonly environment: Pick<
     JobEnvironment,
     'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home' | 'guardsLogin' | 'helper' | 'ownsBuildsDir'
@@ -104,7 +107,7 @@ export class JobPlan implements PlannedJob {
       this.#paths = chosenPaths(pathsOptions, clonePath)
       this.#variables = this.#resolve()
     }
-    this.#sources = sourcesPlan(payload, strategy, this.#variables)
+    this.#sources = sourcesPlan(payload, strategy, this.#variables, options.runnerScripts ?? noRunnerScripts)
     const { helper } = environment
     this.isPreparedApart = helper !== undefined && (helper.prepares === 'everything' || this.#sources.git !== undefined)
     const scriptTimeout = this.#timeout('RUNNER_SCRIPT_TIMEOUT', undefined)
@@ -218,12 +221,13 @@ export class JobPlan implements PlannedJob {
   }
 
   #steps(): ScriptStage[] {
+    const { preBuild, postBuild } = this.#options.runnerScripts ?? noRunnerScripts
     return this.#options.payload.steps
       .filter((step) => step.name !== 'after_script')
       .map(
         (step, index): ScriptStage => ({
           name: stageName(step.name),
-          lines: step.name === 'release' ? this.#expandLines(step.script) : step.script,
+          lines: [preBuild, ...(step.name === 'release' ? this.#expandLines(step.script) : step.script), postBuild],
           takesJobEnv: index > 0,
         }),
       )

@@ -141,13 +141,25 @@ export function getSources(
 ): string {
   const directory = quote(options.paths.projectDir)
   const fresh = `cd "$1" && rm -rf ${directory} && mkdir -p ${directory} && cd ${directory}`
+  const withoutGit = `command -v git >/dev/null || { ${emitMarkers(options.nonce, ['failed git_missing'])}`
+  const enter = git.strategy === 'clone' ? [`{ ${fresh}; } || exit`] : []
+  const hasPreScript = git.preScript.length > 0
   return [
-    `command -v git >/dev/null || { ${emitMarkers(options.nonce, ['failed git_missing'])}; set -- "$1" 1; }`,
+    ...(hasPreScript ? [] : [`${withoutGit}; set -- "$1" 1; }`]),
     'while [ $2 = 0 ]; do',
     '(',
-    ...(git.strategy === 'clone' ? [`{ ${fresh}; } || exit`] : []),
+    ...(hasPreScript ? [] : enter),
     exportVariables(options),
     ownConfiguration(options),
+    ...(hasPreScript
+      ? [
+          // In a function, so that it has parameters of its own: the login's directory is still needed. It may install
+          // git, and may end in any directory.
+          `set -e; cd "$1"; rc_h() { eval ${quote(stepScript(git.preScript, quote))}; }; rc_h; unset -f rc_h`,
+          `${withoutGit}; exit 1; }`,
+          ...(git.strategy === 'clone' ? enter : [`cd "$1" && cd ${directory}`]),
+        ]
+      : []),
     'set --; set -e',
     gitScript(git),
     ') </dev/null',

@@ -11,6 +11,7 @@ import type { JobPayload } from '../job-payload.ts'
 import type { JobStage } from '../job-stage.ts'
 import { JobPlan } from '../plan/job-plan.ts'
 import type { RunnerIdentity } from '../runner-identity.ts'
+import type { RunnerScripts } from '../runner-scripts.ts'
 import { attempts } from '../variables/attempts.ts'
 import { earlySetting } from '../variables/early-setting.ts'
 import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
@@ -67,6 +68,8 @@ export interface RunJobOptions {
   readonly supports?: readonly string[] | undefined
   /** `environment` of the configuration. Default: none. */
   readonly environmentVariables?: readonly EnvironmentVariable[]
+  /** `pre_build_script` and the like of the configuration. Default: none. */
+  readonly runnerScripts?: RunnerScripts
   /** Whether a job may have its commands shown as the shell runs them (`CI_DEBUG_TRACE`). Default true. */
   readonly allowsDebugTrace?: boolean
   /**
@@ -206,6 +209,7 @@ class JobRun {
       environmentVariables: this.#environmentVariables,
       serverCertificates: this.#options.serverCertificates,
       allowsDebugTrace: this.#options.allowsDebugTrace,
+      runnerScripts: this.#options.runnerScripts,
       runner,
       environment,
       budget: this.#budget,

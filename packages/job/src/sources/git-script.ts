@@ -12,8 +12,8 @@ import { emptySubmodules, submoduleScript } from './submodule-script.ts'
 const history = ['objects', 'refs', 'packed-refs', 'shallow', 'HEAD', 'index', 'sharedindex.*', 'lfs']
 
 /**
- * Shell text that brings the work tree, the working directory, to the job's commit. It runs in a subshell of its own,
- * in which it may end at any failure.
+ * Shell text that brings the work tree, the working directory, to the job's commit, and runs what is to run after that.
+ * It runs in a subshell of its own, in which it may end at any failure.
  *
  * The job's token is never on a command line, in a URL or in a file: git asks a helper for it, which reads
  * `CI_JOB_TOKEN`. The helper stays in the work tree's `.git/config`, so that git works in the job's script too, where
@@ -28,7 +28,6 @@ export function gitScript(git: GitSources): string {
   const withLogin = repository.password !== ''
   const hasSubmodules = git.checkout && git.submodules !== undefined
   const lines = [
-    ...(git.preScript.length > 0 ? [stepScript(git.preScript, quote)] : []),
     // Not empty: nothing but the repository is in the directory, so that there is nothing to empty or to clean once the
     // commit is checked out.
     'rc_e=',
@@ -68,7 +67,7 @@ export function gitScript(git: GitSources): string {
     ...(git.cloneFlags === undefined ? [] : ['fi; unset rc_c']),
     ...(git.checkout ? checkOut(git) : [say('Skipping Git checkout'), skippingSubmodules]),
     'unset rc_e',
-    ...(git.postScript.length > 0 ? [stepScript(git.postScript, quote)] : []),
+    ...(git.postScript.length > 0 ? [`eval ${quote(stepScript(git.postScript, quote))}`] : []),
   ]
   return lines.join('\n')
 }

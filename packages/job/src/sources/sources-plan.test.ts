@@ -1,5 +1,6 @@
 import { payload } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
+import { noRunnerScripts } from '../runner-scripts.ts'
 import { sourcesPlan } from './sources-plan.ts'
 
 const git = (repoUrl: string, settings: Readonly<Record<string, string>>) => {
@@ -7,7 +8,8 @@ const git = (repoUrl: string, settings: Readonly<Record<string, string>>) => {
   const variables = Object.entries(settings).map(
     ([key, value]) => [key, { key, value, file: false, masked: false }] as const,
   )
-  return sourcesPlan({ ...job, git_info: { ...job.git_info, repo_url: repoUrl } }, 'fetch', new Map(variables)).git!
+  const ofUrl = { ...job, git_info: { ...job.git_info, repo_url: repoUrl } }
+  return sourcesPlan(ofUrl, 'fetch', new Map(variables), noRunnerScripts).git!
 }
 
 test('ssh addresses of the coordinator become http ones, below its path, on every host and port it has for ssh', () => {

@@ -2,6 +2,7 @@ import { parseGoBool } from '../go-bool.ts'
 import { JobError } from '../job-error.ts'
 import type { JobPayload } from '../job-payload.ts'
 import { type RepositoryUrl, splitCredentials } from '../repository-url.ts'
+import type { RunnerScripts } from '../runner-scripts.ts'
 import { attempts } from '../variables/attempts.ts'
 import { earlySetting } from '../variables/early-setting.ts'
 import { type EnvironmentVariable, type ResolvedVariable, serverCertificatesKey } from '../variables/job-variables.ts'
@@ -41,7 +42,9 @@ export interface GitSources {
   readonly rewrites: readonly AddressRewrite[]
   /** 1 … 10. */
   readonly attempts: number
+  /** Run in the login's directory. */
   readonly preScript: readonly string[]
+  /** Run in the work tree. */
   readonly postScript: readonly string[]
 }
 
@@ -95,10 +98,12 @@ export function sourcesPlan(
   payload: JobPayload,
   strategy: GitStrategy,
   variables: ReadonlyMap<string, ResolvedVariable>,
+  scripts: Pick<RunnerScripts, 'preGetSources' | 'postGetSources'>,
 ): SourcesPlan {
   const setting = (key: string): string => variables.get(key)?.value.trim() ?? ''
   if (strategy === 'none' || strategy === 'empty') return { git: undefined, warnings: [] }
   const { git_info: info } = payload
+  const hook = (name: string): readonly string[] => payload.hooks.find((each) => each.name === name)?.script ?? []
   const repository = splitCredentials(info.repo_url)
   const refspecs =
     info.refspecs.length > 0 ? info.refspecs : ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*']
@@ -157,8 +162,8 @@ export function sourcesPlan(
           )
         : [],
       attempts: tries.count,
-      preScript: payload.hooks.find((hook) => hook.name === 'pre_get_sources_script')?.script ?? [],
-      postScript: payload.hooks.find((hook) => hook.name === 'post_get_sources_script')?.script ?? [],
+      preScript: lines(scripts.preGetSources, ...hook('pre_get_sources_script')),
+      postScript: lines(...hook('post_get_sources_script'), scripts.postGetSources),
     },
     warnings: [
       ...tries.warnings,
@@ -194,6 +199,10 @@ function httpForSsh(
 function flags(setting: string, byDefault: readonly string[]): readonly string[] | undefined {
   if (setting === '') return byDefault
   return setting === 'none' ? undefined : words(setting)
+}
+
+function lines(...all: readonly string[]): string[] {
+  return all.filter((line) => line.trim() !== '')
 }
 
 function words(setting: string): string[] {

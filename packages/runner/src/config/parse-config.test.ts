@@ -76,6 +76,12 @@ cache_dir = "/cache"
 artifact_hosts = ["minio.lan", "FD00::1"]
 debug_trace_disabled = true
 environment = ["A=1", "B=x=y"]
+pre_get_sources_script = "echo 1"
+post_get_sources_script = "echo 2"
+pre_build_script = """
+echo 3
+"""
+post_build_script = "echo 4"
 limit = 30
 request_concurrency = 2
 output_limit = 1
@@ -207,6 +213,10 @@ preemptive_mode = true
           { key: 'A', value: '1' },
           { key: 'B', value: 'x=y' },
         ],
+        preGetSourcesScript: 'echo 1',
+        postGetSourcesScript: 'echo 2',
+        preBuildScript: 'echo 3\n',
+        postBuildScript: 'echo 4',
         limit: 30,
         requestConcurrency: 2,
         outputLimitBytes: 1_024,

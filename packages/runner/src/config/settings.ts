@@ -65,6 +65,11 @@ export interface RunnerSettings {
   /** Whose jobs may follow each other on an instance. Absent: nobody said; as `all`. */
   readonly trust?: Trust
   readonly environment: readonly { readonly key: string; readonly value: string }[]
+  /** Shell text for all jobs; empty: none. So are the three that follow. */
+  readonly preGetSourcesScript: string
+  readonly postGetSourcesScript: string
+  readonly preBuildScript: string
+  readonly postBuildScript: string
   /** Jobs at once; `Infinity`: no bound of its own. */
   readonly limit: number
   readonly requestConcurrency: number

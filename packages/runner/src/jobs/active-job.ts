@@ -352,6 +352,12 @@ export class ActiveJob {
       abort: this.#abort.signal,
       runner: identity,
       environmentVariables: settings.environment,
+      runnerScripts: {
+        preGetSources: settings.preGetSourcesScript,
+        postGetSources: settings.postGetSourcesScript,
+        preBuild: settings.preBuildScript,
+        postBuild: settings.postBuildScript,
+      },
       allowsDebugTrace: !settings.debugTraceDisabled,
       serverCertificates: readServerCertificates(settings, logger),
       artifacts: {

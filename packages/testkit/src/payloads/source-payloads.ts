@@ -183,14 +183,27 @@ export function sourcePayloads(sources: PayloadSources): readonly Payload[] {
         ...from(project, ['cat from-hook'], { GIT_STRATEGY: 'clone' }),
         override: {
           hooks: [
-            { name: 'pre_get_sources_script', script: ['echo "before "sources; ls | wc -l'] },
+            {
+              name: 'pre_get_sources_script',
+              script: [
+                'echo "before "sources; case $PWD/ in "$CI_PROJECT_DIR"/*) echo "in the "project ;; *) echo "outside of the "project ;; esac',
+              ],
+            },
             { name: 'post_get_sources_script', script: ['echo "after "sources; cat file | tee from-hook'] },
           ],
         },
       },
       expected: {
         ...success,
-        lines: ['before sources', '0', checkedOut(project.sha), 'after sources', 'second', '$ cat from-hook', 'second'],
+        lines: [
+          'before sources',
+          'outside of the project',
+          checkedOut(project.sha),
+          'after sources',
+          'second',
+          '$ cat from-hook',
+          'second',
+        ],
       },
     },
     {

@@ -53,6 +53,11 @@ export const size: Kind<number> = leaf('a size such as "100MB" (KB, MB or GB)', 
 
 export const flag: Kind<boolean> = leaf('true or false', (value) => (typeof value === 'boolean' ? value : undefined))
 
+/** What a shell runs: `''` is nothing. It may hold anything but NUL, which no shell can read. */
+export const shellText: Kind<string> = leaf('a string of shell commands', (value) =>
+  typeof value === 'string' && !value.includes('\0') ? value : undefined,
+)
+
 export const nonEmptyText: Kind<string> = leaf('a non-empty string', nonEmptyString)
 
 /** As it stands in a URL, without the port; IPv6 addresses without their brackets. */
