@@ -16,14 +16,19 @@ export async function makeImage(): Promise<void> {
   await buildImage({ image, packages: ['git', 'ca-certificates'] })
 }
 
-/** The address under which containers reach this machine. */
+interface InspectedNetwork {
+  readonly IPAM?: { readonly Config?: readonly { readonly Gateway?: string; readonly Subnet: string }[] }
+}
+
+/**
+ * The address under which containers reach this machine: the gateway of Docker's default network. Before its second
+ * start an Engine may not tell it: then it is the first address of the subnet.
+ */
 export async function hostAddress(): Promise<string> {
-  const { IPAM } = (await new Docker().getNetwork('bridge').inspect()) as {
-    readonly IPAM?: { readonly Config?: { readonly Gateway?: string }[] }
-  }
-  const gateway = IPAM?.Config?.[0]?.Gateway
-  if (gateway === undefined) throw new Error('the network "bridge" of Docker has no gateway')
-  return gateway
+  const { IPAM } = (await new Docker().getNetwork('bridge').inspect()) as InspectedNetwork
+  const config = IPAM?.Config?.[0]
+  if (config === undefined) throw new Error('the network "bridge" of Docker has no addresses')
+  return config.Gateway || config.Subnet.replace(/\.0\/\d+$/, '.1')
 }
 
 /** Removes what the jobs left for the next ones of their project. */

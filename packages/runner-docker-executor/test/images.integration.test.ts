@@ -9,6 +9,7 @@ import type { PrepareLog } from '@runner-core/job'
 import { SlotConnection } from '@runner-core/runner-executor'
 import type { Acquisition } from '@runner-core/taskscaler'
 import { hasEngine } from '@runner-core/testkit/containers/busybox-image'
+import { engineGateway } from '@runner-core/testkit/containers/engine-gateway'
 import { engineSocket } from '@runner-core/testkit/containers/engine-socket'
 import { push } from '@runner-core/testkit/registry/artifact'
 import { account, DockerRegistry, registryMissing } from '@runner-core/testkit/registry/docker-registry'
@@ -25,12 +26,7 @@ const client = new DockerClient()
 const missing = hasEngine ? registryMissing() : 'no Docker Engine answers'
 if (missing !== undefined) console.warn(`SKIPPED: images from a registry: ${missing}`)
 /** An address of this computer that an Engine trusts only by a certificate: its own bridge. */
-const bridge =
-  missing === undefined
-    ? client
-        .run(['network', 'inspect', '--format', '{{range .IPAM.Config}}{{.Gateway}} {{end}}', 'bridge'])
-        .split(' ')[0]
-    : undefined
+const bridge = missing === undefined ? engineGateway() : undefined
 const untrusting =
   process.getuid?.() !== 0
     ? 'only root may tell the Engine whom to trust'
