@@ -30,6 +30,7 @@ import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
 import { EngineError } from './engine/engine-error.ts'
 import { EngineLink } from './engine/engine-link.ts'
 import { furnishJob } from './furnish-job.ts'
+import type { FindUserFile } from './images/registry-auth.ts'
 import { contentOfJob, planContainers } from './job-plan.ts'
 import { ServiceWatch } from './services/service-watch.ts'
 import type { DockerSettings } from './settings/docker-settings.ts'
@@ -55,6 +56,8 @@ export interface DockerExecutorOptions extends Pick<PlaceFinderOptions, 'scaler'
   readonly environmentVariables: SettingSources['environmentVariables']
   /** Of this process: where credentials of registries are. */
   readonly environment: NodeJS.ProcessEnv
+  /** Finds the `config.json` of this process's user. @defaultValue looks on this computer's disk */
+  readonly findUserFile?: FindUserFile | undefined
   /** Shared by all executors of the process. */
   readonly concurrentIds: ConcurrentIds
   /** @defaultValue a script ends with its manager */

@@ -12,7 +12,7 @@ import type { Engine } from './engine/engine.ts'
 import type { EngineLink } from './engine/engine-link.ts'
 import { type JobImage, JobImages } from './images/job-images.ts'
 import { effectivePullPolicies } from './images/pull-policy.ts'
-import { RegistryAuth } from './images/registry-auth.ts'
+import { type FindUserFile, RegistryAuth } from './images/registry-auth.ts'
 import { type ContainerPlan, defaultHelperImage } from './job-plan.ts'
 import { openNetwork } from './services/open-network.ts'
 import { serviceEnvironment } from './services/service-environment.ts'
@@ -40,6 +40,7 @@ export interface FurnishOptions {
   readonly environmentVariables: SettingSources['environmentVariables']
   /** Of this process. */
   readonly environment: NodeJS.ProcessEnv
+  readonly findUserFile?: FindUserFile | undefined
   /** Bytes of its containers' output that the Engine keeps. */
   readonly logBytes: number
   readonly shells: KnownShells
@@ -77,6 +78,7 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
     ofRunner: options.environmentVariables.find(({ key }) => key === 'DOCKER_AUTH_CONFIG')?.value,
     payload: job.credentials ?? [],
     environment: options.environment,
+    findUserFile: options.findUserFile,
     clock,
   })
   const images = new JobImages({ link, auth, log, clock, random })

@@ -159,3 +159,10 @@ test('a helper is asked once for an address, and only so many are asked for one 
   expect(readFileSync(join(home, 'asked'), 'utf8')).toBe('x\n')
   expect(readFileSync(join(home, 'asked-none'), 'utf8')).toBe('x\n'.repeat(4))
 })
+
+test("the user's file is found by whoever is given for that, and not looked for on the disk", async () => {
+  userFile(file('of the disk', 'r.io:5050'))
+  const found = { path: 'elsewhere', text: file('of elsewhere', 'r.io:5050') }
+  expect(await passwordFor(await open({ findUserFile: async () => found }), 'r.io:5050/x')).toBe('of elsewhere')
+  expect(await passwordFor(await open({ findUserFile: async () => undefined }), 'r.io:5050/x')).toBeUndefined()
+})

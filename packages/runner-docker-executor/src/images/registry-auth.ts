@@ -29,6 +29,8 @@ export interface RegistryAuthOptions {
   readonly payload: readonly PayloadCredentials[]
   /** Of this process: `DOCKER_CONFIG` and `HOME` say where the user's `config.json` is; helpers run in it. */
   readonly environment: NodeJS.ProcessEnv
+  /** @defaultValue looks on this computer's disk */
+  readonly findUserFile?: FindUserFile | undefined
   readonly clock: Clock
 }
 
@@ -82,7 +84,14 @@ export class RegistryAuth {
   }
 
   /** Reads all sources. Never rejects: a source that cannot be read is a warning. */
-  static async open({ ofJob, ofRunner, payload, environment, clock }: RegistryAuthOptions): Promise<RegistryAuth> {
+  static async open({
+    ofJob,
+    ofRunner,
+    payload,
+    environment,
+    findUserFile = userFile,
+    clock,
+  }: RegistryAuthOptions): Promise<RegistryAuth> {
     const warnings: string[] = []
     const sources: Source[] = []
     const add = (name: string, text: string | undefined): void => {
@@ -96,7 +105,7 @@ export class RegistryAuth {
     }
     add('$DOCKER_AUTH_CONFIG', ofJob)
     add('$DOCKER_AUTH_CONFIG of the runner', ofRunner)
-    const file = await userFile(environment)
+    const file = await findUserFile(environment)
     if (file !== undefined) {
       if (file.error === undefined) add(file.path, file.text)
       else warnings.push(unused(file.path, file.error))
@@ -190,11 +199,15 @@ export function secretsIn(credentials: RegistryCredentials): string[] {
   return password === '' ? [] : [password, Buffer.from(`${username}:${password}`).toString('base64')]
 }
 
+/** What `docker login` wrote, or why it cannot be read. */
 interface UserFile {
   readonly path: string
   readonly text?: string
   readonly error?: string
 }
+
+/** Finds what `docker login` wrote for the user of a process with this environment. Must not reject. */
+export type FindUserFile = (environment: NodeJS.ProcessEnv) => Promise<UserFile | undefined>
 
 /** What `docker login` writes; undefined when there is none. */
 async function userFile({ DOCKER_CONFIG: directory, HOME: home }: NodeJS.ProcessEnv): Promise<UserFile | undefined> {
