@@ -29,6 +29,8 @@ export interface ManagerOptions {
   /** Whether scripts outlive their connection. */
   readonly detaches: boolean
   readonly shell: 'sh' | 'bash'
+  /** Whether jobs run in containers. Default false. */
+  readonly inContainers?: boolean | undefined
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
   /** On the way to the coordinator. */
   readonly latencyMs: number

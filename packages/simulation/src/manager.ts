@@ -5,6 +5,7 @@ import { jobFeatures } from '@runner-core/job'
 import { createLogger, describeRunner, JobApiClient, type RunnerFeature } from '@runner-core/runner'
 import {
   Concurrency,
+  engineTarget,
   type FleetState,
   JobJournal,
   JobSupervisor,
@@ -12,11 +13,13 @@ import {
   keptOutputBytes,
   LogSink,
   type LogTrouble,
+  type RunnerSettings,
   RunnerSupervisor,
   Seal,
 } from '@runner-core/runner/internals'
-import { ConcurrentIds } from '@runner-core/runner-executor'
-import { InstanceExecutor, isKnownLogin } from '@runner-core/runner-instance-executor'
+import { DockerExecutor } from '@runner-core/runner-docker-executor'
+import { ConcurrentIds, type JobExecutor } from '@runner-core/runner-executor'
+import { InstanceExecutor, isKnownLogin, type SlotClaims } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, type Reservation, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
 import { runnerToken, type WireRequest } from './coordinator/world-coordinator.ts'
 import { worldRoute } from './coordinator/world-route.ts'
@@ -46,6 +49,10 @@ const provisionerSettings: ProvisionerSettingsInput = {
   callTimeoutMs: 15 * second,
   breakerProbe: { baseMs: breakerProbeMs, maxMs: 2 * minute },
 }
+
+/** Names the installation whose state the world keeps. */
+const ownSystemId = 's_world0000000'
+const shortToken = 'world0000'
 
 /** The key that state is sealed under; the disk is read by those alone whom the world tells it to. */
 const stateKey = Buffer.alloc(32, 7)
@@ -82,11 +89,12 @@ export class Manager {
     const written = { level: 'debug', format: 'json', secrets: [runnerToken] } as const
     this.#logger = log === undefined ? silentLogger : createLogger({ ...written, write: (line) => log.line(line) })
     this.#policies = options.policies
-    const { random, process, coordinator, latencyMs, systemId = 's_world0000000' } = options
+    const { random, process, coordinator, latencyMs, systemId = ownSystemId } = options
     const settings = runnerSettings({ ...options, maxInstances: options.maxInstances + (options.bug?.more ?? 0) })
     const clock = this.#clock
     const logger = this.#logger
-    const features = [...Object.keys(jobFeatures), ...InstanceExecutor.features] as RunnerFeature[]
+    const executor = settings.docker === undefined ? InstanceExecutor : DockerExecutor
+    const features = [...Object.keys(jobFeatures), ...executor.features] as RunnerFeature[]
     const changed = options.bug?.group ?? ((group: InstanceGroup) => group)
     const info = describeRunner({ version: '1.0.0', executor: settings.executor, shell: settings.shell, features })
     this.#client = new JobApiClient({
@@ -103,7 +111,7 @@ export class Manager {
     const identity = {
       ...info,
       name: settings.name,
-      shortToken: 'world0000',
+      shortToken,
       systemId,
       hostname: 'world',
       architecture: 'linux/amd64',
@@ -129,23 +137,7 @@ export class Manager {
         const supervisor = new JobSupervisor({
           settings,
           client: this.#client,
-          executor: new InstanceExecutor({
-            scaler,
-            shell: settings.shell,
-            minFreeBytes: settings.minFreeBytes,
-            logins: state?.logins,
-            trust: settings.autoscaler.maxUseCount === 1 ? 'none' : (settings.trust ?? 'all'),
-            buildsDir: settings.buildsDir,
-            acquireTimeoutMs: settings.autoscaler.instanceAcquireTimeoutMs,
-            concurrentIds: this.#concurrentIds,
-            claims,
-            ...(settings.detach && {
-              detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs: settings.reconnectGraceMs },
-            }),
-            createJobMarker: () => `${process.name}x${this.#markers++}`,
-            clock,
-            logger,
-          }),
+          executor: this.#executor(settings, scaler, state, claims),
           identity,
           queue,
           observer: { started() {}, stageEnded() {}, ended() {} },
@@ -296,6 +288,51 @@ export class Manager {
     }
     this.#scaler = scaler
     return scaler
+  }
+
+  /** As `JobExecutors` makes it. */
+  #executor(
+    settings: RunnerSettings,
+    scaler: Taskscaler,
+    state: Pick<FleetState, 'logins'> | undefined,
+    claims: SlotClaims | undefined,
+  ): JobExecutor {
+    const { process, random, systemId = ownSystemId } = this.#options
+    const { shell, minFreeBytes, autoscaler, buildsDir, detach, reconnectGraceMs, docker } = settings
+    const shared = {
+      scaler,
+      buildsDir,
+      acquireTimeoutMs: autoscaler.instanceAcquireTimeoutMs,
+      concurrentIds: this.#concurrentIds,
+      clock: this.#clock,
+      logger: this.#logger,
+    }
+    if (docker !== undefined)
+      return new DockerExecutor({
+        ...shared,
+        settings: docker,
+        target: engineTarget(docker),
+        fleet: `${settings.name}/${shortToken}/${systemId}`,
+        shortToken,
+        systemId,
+        cacheDir: settings.cacheDir,
+        environmentVariables: settings.environment,
+        environment: {},
+        findUserFile: async () => undefined,
+        logBytes: keptOutputBytes(settings),
+        ...(detach && { outlives: { reconnectGraceMs } }),
+        random,
+      })
+    return new InstanceExecutor({
+      ...shared,
+      shell,
+      minFreeBytes,
+      logins: state?.logins,
+      trust: autoscaler.maxUseCount === 1 ? 'none' : (settings.trust ?? 'all'),
+      claims,
+      ...(detach && { detach: { limitBytes: keptOutputBytes(settings), reconnectGraceMs } }),
+      createJobMarker: () => `${process.name}x${this.#markers++}`,
+    })
   }
 
   #asks({ path }: WireRequest): () => void {

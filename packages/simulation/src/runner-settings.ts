@@ -1,4 +1,5 @@
 import type { RunnerSettings } from '@runner-core/runner/internals'
+import { dockerSettings } from './container-settings.ts'
 import { runnerToken } from './coordinator/world-coordinator.ts'
 import type { ManagerOptions } from './manager-options.ts'
 
@@ -16,6 +17,7 @@ export function runnerSettings(
     | 'requestConcurrency'
     | 'detaches'
     | 'shell'
+    | 'inContainers'
     | 'unknownInstances'
     | 'policies'
     | 'takeOverGroup'
@@ -29,6 +31,7 @@ export function runnerSettings(
     requestConcurrency,
     detaches,
     shell,
+    inContainers = false,
     unknownInstances,
     policies,
     takeOverGroup = true,
@@ -37,13 +40,14 @@ export function runnerSettings(
     name: 'world',
     url: 'http://gitlab.world',
     token: runnerToken,
-    executor: 'instance',
+    executor: inContainers ? 'docker-autoscaler' : 'instance',
+    ...(inContainers && { docker: dockerSettings }),
     shell,
-    ...(projects !== undefined && { trust: 'project' }),
-    buildsDir: 'builds',
+    ...(projects !== undefined && !inContainers && { trust: 'project' }),
+    buildsDir: inContainers ? '/builds' : 'builds',
     // The world's disks are as small as a look would refuse.
     minFreeBytes: 0,
-    cacheDir: 'cache',
+    cacheDir: inContainers ? '/cache' : 'cache',
     cache: { shared: false, maxUploadedArchiveSize: 0, s3: { serverAddress: '', bucketLocation: '', insecure: false } },
     artifactHosts: [],
     debugTraceDisabled: false,

@@ -1,6 +1,7 @@
 import type { Random } from '@runner-core/fleeting'
 import { seededRandom } from '@runner-core/fleeting/testing'
 import {
+  containerStepNames,
   hostStepNames,
   logStepNames,
   memberStepNames,
@@ -83,6 +84,11 @@ const rareBatches: readonly RareBatch[] = [
       { steps: hostStepNames, chance: 0.3, setting: { hasHosts: true, holdsOwner: false } },
       { steps: projectStepNames, chance: 0.3, setting: { projects: 2 } },
     ],
+  },
+  {
+    salt: 0x85ebca6b,
+    steps: [],
+    kinds: [{ steps: containerStepNames, chance: 1, setting: { inContainers: true } }],
   },
 ]
 

@@ -71,6 +71,7 @@ type RareStepName = (
   | typeof memberStepNames
   | typeof hostStepNames
   | typeof projectStepNames
+  | typeof containerStepNames
 )[number]
 
 export const rareStepNames = ['powerCut', 'powerCutBefore', 'powerCutAfter', 'powerCutSoon', 'stateTooLarge'] as const
@@ -83,6 +84,8 @@ export const memberStepNames = ['memberDown', 'memberWithoutRoom', 'memberListsF
 
 /** For jobs of several projects. */
 export const projectStepNames = ['manyProjects'] as const
+/** For jobs in containers. */
+export const containerStepNames = ['engineCut'] as const
 /** For fleets of hosts. */
 export const hostStepNames = ['hostCut'] as const
 
@@ -336,6 +339,12 @@ const acts: Readonly<Record<StepName, Act>> = {
       })
       return `${id} cannot be reached for ${ms} ms`
     }),
+  engineCut: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      world.history.trouble('unreachable', { machine: id })
+      world.cloud.dropConnections(id)
+      return `the connections to ${id} are cut`
+    }),
   memberDown: (world, n) =>
     memberFails(world, n, new GroupError('transient', 'no answer'), ['list', 'increase', 'decrease']),
   memberListsFail: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list']),
@@ -488,6 +497,7 @@ export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
         ...memberStepNames,
         ...hostStepNames,
         ...projectStepNames,
+        ...containerStepNames,
       ].some((rare) => rare === name),
   )
   .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))

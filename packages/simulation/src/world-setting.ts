@@ -28,6 +28,8 @@ export interface WorldSetting {
   /** Groups that the fleet consists of, where it is several. */
   readonly members?: readonly string[]
   readonly unknownInstances: NonNullable<ProvisionerOptions['unknownInstances']>
+  /** Whether jobs run in containers, of an Engine on each machine. */
+  readonly inContainers?: boolean
   /** How many projects the jobs are of, where each machine is kept for one. Default: one, and machines are shared. */
   readonly projects?: number
   /** Whether the group says who has it. */

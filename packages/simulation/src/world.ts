@@ -15,7 +15,7 @@ import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
 import { WorldCoordinator } from './coordinator/world-coordinator.ts'
 import { hostGroup, hostOf, writtenLoans } from './host-group.ts'
-import type { RunningScript } from './machine/sim-machine.ts'
+import type { MachineWatch, RunningScript } from './machine/sim-machine.ts'
 import { WorldMachines } from './machine/world-machines.ts'
 import { believedListLagMs, breakerProbeMs, Manager } from './manager.ts'
 import { memberGroups, noCapacityMs } from './member-groups.ts'
@@ -173,8 +173,8 @@ export class World {
       kind: 'story',
       maxInstances: setting.maxInstances,
       resumes: setting.detaches,
-      // A host outlives its loans.
-      separatesProjects: setting.projects !== undefined && !this.hasHosts,
+      // A host outlives its loans, and containers keep jobs apart by themselves.
+      separatesProjects: setting.projects !== undefined && !this.hasHosts && setting.inContainers !== true,
       tellsLaunches: tells.ids && tells.tokens,
       disappearanceMs: believedListLagMs,
     })
@@ -183,21 +183,25 @@ export class World {
       this.history.tell({ kind: 'listed', machines, ...(deleting.length > 0 && { deleting }) })
     this.cloud.onDecided = (token, accepted, error) =>
       this.history.tell({ kind: 'launch_decided', token, accepted, ...(isGroupError(error) && { error: error.code }) })
+    const watch: MachineWatch = {
+      started: (script) => this.#started(script),
+      said: ({ run }, text) => this.history.tell({ kind: 'line', run, text }),
+      ended: ({ job, machine, run }, exit, leftovers) => {
+        this.note(`${job} has ended on ${machine}: ${exit}${leftovers ? ', and left something' : ''}`)
+        this.history.tell({ kind: 'script_ended', run, exit, ...(leftovers && { leftovers }) })
+      },
+      cleaned: ({ run }) => this.history.tell({ kind: 'processes_ended', run }),
+    }
     this.machines = new WorldMachines({
       clock: this.clock,
       runs: (id) => this.cloud.lives(id),
       diskBytes,
       noticeMs: this.#between(setting.noticeMs),
       onUnknown: (error) => this.violate(7, error.message),
-      watch: {
-        started: (script) => this.#started(script),
-        said: ({ run }, text) => this.history.tell({ kind: 'line', run, text }),
-        ended: ({ job, machine, run }, exit, leftovers) => {
-          this.note(`${job} has ended on ${machine}: ${exit}${leftovers ? ', and left something' : ''}`)
-          this.history.tell({ kind: 'script_ended', run, exit, ...(leftovers && { leftovers }) })
-        },
-        cleaned: ({ run }) => this.history.tell({ kind: 'processes_ended', run }),
-      },
+      watch,
+      ...(setting.inContainers === true && {
+        engines: { delayMs: setting.latencyMs, shell: setting.shell, watch: { ...watch, made() {}, removed() {} } },
+      }),
     })
     this.coordinator = new WorldCoordinator(this.clock, this.history, setting.projects)
     this.manager = this.#startManager()
@@ -641,7 +645,10 @@ export class World {
       else if (other.machine === machine && other.directory === directory)
         this.violate(7, `${other.job} and ${job} run on ${machine} at the same time, in ${directory}`)
     }
-    const beside = others.filter((other) => other.machine === machine)
+    // A container of a job that has ended may run until the sweep beside the next job has found it.
+    const isOver = ({ job }: { readonly job: string }): boolean =>
+      this.#setting.inContainers === true && !this.coordinator.open.some(({ name }) => name === job)
+    const beside = others.filter((other) => other.machine === machine && !isOver(other))
     if (beside.length >= this.#setting.capacityPerInstance)
       this.violate(
         7,

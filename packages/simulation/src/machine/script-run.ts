@@ -26,6 +26,8 @@ export interface ScriptSurroundings {
 
 /** A script that takes longer is never sure to have left nothing: see `quickCheck`. */
 const quickMs = 2000
+/** How a shell says that `TERM` ended a command. */
+const terminated = 143
 
 /** A shell that runs a generated script. */
 export class ScriptRun {
@@ -36,6 +38,8 @@ export class ScriptRun {
   #status = 0
   #job = '?'
   #cancel: CancelTimer = () => {}
+  /** What follows the lines under way. */
+  #next: (() => void) | undefined
   #isOver = false
 
   constructor(script: GeneratedScript, process: MachineProcess, around: ScriptSurroundings) {
@@ -54,6 +58,16 @@ export class ScriptRun {
   kill(): void {
     this.#isOver = true
     this.#cancel()
+  }
+
+  /** Whatever its own lines have started is asked to end; the shell around them goes on. */
+  endLines(): void {
+    const next = this.#next
+    if (this.#isOver || next === undefined) return
+    this.#cancel()
+    this.#next = undefined
+    this.#status = terminated
+    next()
   }
 
   #runParts(from: number): void {
@@ -83,8 +97,10 @@ export class ScriptRun {
       this.#around.print(Buffer.from(`\x1b[32;1m$ ${shown}\x1b[0;m\n`))
       const waitMs = this.#do(act)
       if (waitMs === 0) continue
+      this.#next = then
       if (waitMs !== Number.POSITIVE_INFINITY)
         this.#cancel = this.#around.clock.after(waitMs, () => {
+          this.#next = undefined
           if (!this.#isOver) this.#runLines(lines, index + 1, then)
         })
       return

@@ -134,7 +134,7 @@ export class SimMachine {
   #startRelay(text: string, channel: Channel): void {
     const name = found(/\\036(\w+) relay\\036/, text)
     const directory = found(/mkdir -p -m 700 (\S+) 2>/, text)
-    const trouble = this.#trouble()
+    const trouble = this.trouble
     // A directory takes room, a file without content does not.
     if (trouble !== undefined && !this.#hasDirectory) {
       channel.write('stdout', `\x1e${name} unwritable ${trouble}\x1e`)
@@ -172,7 +172,7 @@ export class SimMachine {
     }
     if (detach === undefined) {
       if (holder === '!') {
-        leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+        leave(`unwritable ${this.trouble ?? '8192 1000 '}`)
         return
       }
       say('attached')
@@ -180,7 +180,7 @@ export class SimMachine {
       return
     }
     if (holder === '!' && detach.withoutFile === 'unwritable') {
-      leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+      leave(`unwritable ${this.trouble ?? '8192 1000 '}`)
       return
     }
     if (holder === '!') {
@@ -199,7 +199,7 @@ export class SimMachine {
     if (this.disk.append(detach.file, Buffer.from(told)) < told.length) {
       if (detach.removesTorn) this.disk.remove(detach.file)
       if (detach.withoutFile === 'unwritable') {
-        leave(`unwritable ${this.#trouble() ?? '8192 1000 '}`)
+        leave(`unwritable ${this.trouble ?? '8192 1000 '}`)
         return
       }
       say('attached')
@@ -282,9 +282,9 @@ export class SimMachine {
     const others = (): boolean => [...this.#processes].some((other) => other !== process && other.marker === marker)
     const shell = new ScriptRun(script, process, {
       clock: { now: () => clock.now(), wallTime: () => clock.wallTime(), after: (ms, act) => this.#after(ms, act) },
-      uptime: () => this.#uptime,
+      uptime: () => this.uptime,
       hostname: this.id,
-      trouble: () => this.#trouble(),
+      trouble: () => this.trouble,
       print,
       fill: (bytes) => {
         this.disk.othersBytes += bytes
@@ -378,7 +378,7 @@ export class SimMachine {
       this.#end(channel, { code: 0 })
       return
     }
-    channel.write('stdout', `\x1e${nonce} following ${this.#uptime}\x1e`)
+    channel.write('stdout', `\x1e${nonce} following ${this.uptime}\x1e`)
     const [relay, begin] = place.split(' ')
     const out = `${directory}/${relay}.out`
     if (!this.disk.has(out)) this.disk.create(out)
@@ -448,7 +448,7 @@ export class SimMachine {
   #claim({ file, marker, words }: Claim, process: MachineProcess, link: Link): string | undefined {
     const holder = this.#holder(file)
     if (holder !== '' && holder !== marker) return holder
-    if (!this.#hasDirectory && this.#trouble() !== undefined) return '!'
+    if (!this.#hasDirectory && this.trouble !== undefined) return '!'
     this.#hasDirectory = true
     this.#claims.set(file, { process, link })
     return this.disk.overwrite(file, Buffer.from(`${words}\n${process.pid} (sh) S 1\n`)) ? undefined : '!'
@@ -465,7 +465,7 @@ export class SimMachine {
         process === undefined || !this.#processes.has(process) ? 'gone' : link?.isOpen === true ? 'connected' : 'alive'
       channel.write('stdout', `held ${file.slice(files.length + 1)} ${holder} ${manager} ${run} ${shell}\n`)
     }
-    channel.write('stdout', `disk ${this.#trouble() ?? '8192 1000 '}\ndone\n`)
+    channel.write('stdout', `disk ${this.trouble ?? '8192 1000 '}\ndone\n`)
     this.#end(channel, { code: 0 })
   }
 
@@ -495,11 +495,12 @@ export class SimMachine {
   /**
    * What a look at the disk says: free KiB and inodes, and the error of a small file; undefined: it could be written.
    */
-  #trouble(): string | undefined {
+  get trouble(): string | undefined {
     return this.disk.freeBytes >= 4096 ? undefined : '0 1000 No space left on device'
   }
 
-  get #uptime(): string {
+  /** Seconds, as `/proc/uptime` has them. */
+  get uptime(): string {
     return ((this.#options.clock.now() - this.#bootedAt) / 1000).toFixed(2)
   }
 }

@@ -1,4 +1,7 @@
-import type { Clock, Connection, ExecOptions } from '@runner-core/fleeting'
+import { type Clock, type Connection, ConnectionError, type DialTarget, type ExecOptions } from '@runner-core/fleeting'
+import { type DialledStream, dialledStream } from '../engine/dialled-stream.ts'
+import { EngineServer } from '../engine/engine-server.ts'
+import { type EngineWatch, SimEngine } from '../engine/sim-engine.ts'
 import type { WorldProcess } from '../world-process.ts'
 import { Channel, Link, lost } from './channel.ts'
 import { type MachineWatch, type RunningScript, SimMachine } from './sim-machine.ts'
@@ -13,15 +16,25 @@ export interface WorldMachinesOptions {
   readonly onUnknown: (error: Error) => void
   /** How long it takes until a machine notices that a connection is over, milliseconds. */
   readonly noticeMs: () => number
+  /** What the machines have for containers. Absent: no Engine. */
+  readonly engines?: {
+    readonly delayMs: number
+    readonly shell: 'sh' | 'bash'
+    readonly watch: EngineWatch
+  }
 }
+
+/** Where an Engine listens on its machine. */
+const engineSocket = '/var/run/docker.sock'
 
 /** What a bash that read no start-up file says of itself. */
 const loginPrint =
   'hBs,5.2.15(1)-release,braceexpand:hashall:interactive-comments,checkwinsize:cmdhist:progcomp,BASH BASHOPTS,EUID'
 
-/** The machines of a world, each with processes and a disk of its own, as long as it runs. */
+/** The machines of a world, each with processes, a disk and perhaps an Engine of its own, as long as it runs. */
 export class WorldMachines {
   readonly #machines = new Map<string, SimMachine>()
+  readonly #engines = new Map<string, EngineServer>()
   readonly #options: WorldMachinesOptions
 
   constructor(options: WorldMachinesOptions) {
@@ -31,9 +44,10 @@ export class WorldMachines {
   /** Scripts of jobs whose shells live now. */
   get running(): readonly (RunningScript & { readonly job: string; readonly instanceId: string })[] {
     this.sweep()
-    return [...this.#machines.values()].flatMap((machine) =>
-      machine.scripts.flatMap((script) =>
-        script.job === undefined ? [] : [{ ...script, job: script.job, instanceId: machine.id }],
+    const engines = [...this.#engines.values()].map(({ engine }) => engine)
+    return [...this.#machines.values(), ...engines].flatMap(({ scripts }) =>
+      scripts.flatMap((script) =>
+        script.job === undefined ? [] : [{ ...script, job: script.job, instanceId: script.machine }],
       ),
     )
   }
@@ -49,6 +63,8 @@ export class WorldMachines {
       if (this.#options.runs(id)) continue
       machine.stop()
       this.#machines.delete(id)
+      this.#engines.get(id)?.engine.stop()
+      this.#engines.delete(id)
     }
   }
 
@@ -57,12 +73,15 @@ export class WorldMachines {
     const { clock, noticeMs } = this.#options
     const link = new Link()
     const channels = new Set<Channel>()
+    const streams = new Set<DialledStream>()
     const forget = process.atEnd(() => void connection.close())
     connection.onEnd(() => {
       forget()
       const cause = connection.ended ?? lost(machine)
       for (const channel of channels) channel.cut(cause)
       channels.clear()
+      for (const stream of streams) stream.cut()
+      streams.clear()
       const afterMs = noticeMs()
       if (afterMs === 0) link.close()
       else clock.after(afterMs, () => link.close())
@@ -80,7 +99,14 @@ export class WorldMachines {
           void channel.execution.closed.catch(() => {}).finally(() => channels.delete(channel))
           return channel.execution
         }),
-      dial: (target) => connection.dial(target),
+      dial: (target) =>
+        process.effect('connection', `a dial on ${machine}`, async () => {
+          if (connection.ended !== undefined) throw connection.ended
+          const stream = this.#dial(process, link, machine, target)
+          streams.add(stream)
+          stream.near.on('close', () => streams.delete(stream))
+          return stream.near
+        }),
       check: (timeoutMs) => process.effect('connection', `a check of ${machine}`, () => connection.check(timeoutMs)),
       get ended() {
         return connection.ended
@@ -88,6 +114,37 @@ export class WorldMachines {
       onEnd: (listener) => connection.onEnd((reason) => process.deliver(() => listener(reason))),
       close: () => connection.close(),
     }
+  }
+
+  #dial(process: WorldProcess, link: Link, machine: string, target: DialTarget): DialledStream {
+    const engine = this.#engine(machine)
+    if (engine === undefined || !('socketPath' in target) || target.socketPath !== engineSocket)
+      throw new ConnectionError('channel_refused', `nothing listens on ${machine} at ${JSON.stringify(target)}`)
+    const stream = dialledStream(process, link, machine)
+    engine.serve(stream.far)
+    return stream
+  }
+
+  #engine(id: string): EngineServer | undefined {
+    const { clock, runs, engines, onUnknown } = this.#options
+    const known = this.#engines.get(id)
+    if (known !== undefined || engines === undefined) return known
+    const machine = this.#machine(id)
+    const engine = new SimEngine({
+      ...engines,
+      machine: id,
+      clock,
+      isUp: () => runs(id),
+      uptime: () => machine.uptime,
+      trouble: () => machine.trouble,
+      fill: (bytes) => {
+        machine.disk.othersBytes += bytes
+      },
+      onUnknown,
+    })
+    const server = new EngineServer(engine)
+    this.#engines.set(id, server)
+    return server
   }
 
   #exec(process: WorldProcess, link: Link, instanceId: string, command: string, options: ExecOptions): Channel {
