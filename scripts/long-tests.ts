@@ -72,6 +72,7 @@ export const longTests: readonly string[] = [
   'packages/runner/test/stop.integration.test.ts',
   'packages/runner/test/types-packed.integration.test.ts',
   'packages/runner/test/untold-ends.integration.test.ts',
+  'packages/runner/test/upstream-keys.integration.test.ts',
   'packages/simulation/src/prove.test.ts',
   'packages/simulation/test/outages.integration.test.ts',
 ]

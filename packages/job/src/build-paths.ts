@@ -25,7 +25,15 @@ export interface BuildPathsOptions {
   readonly projectPath: string
   /** See `JobEnvironment.ownsBuildsDir`. Default false. */
   readonly isOwn?: boolean
+  /** Which directories a job may choose. Default `own`. */
+  readonly clonePaths?: ClonePaths
 }
+
+/**
+ * Which directories a job may choose for its work tree (`GIT_CLONE_PATH`): `own`: those that no other job of this
+ * manager has · `any`: all in `builds_dir` · `none`.
+ */
+export type ClonePaths = 'own' | 'any' | 'none'
 
 /**
  * `builds_dir/<short token>/<concurrent id>/<project>`, as GitLab's runner lays it out on machines that several jobs
@@ -43,8 +51,8 @@ export function buildPaths(options: BuildPathsOptions): BuildPaths {
 /**
  * The same with a work tree of the job's own choice (`GIT_CLONE_PATH`), in a directory that no other job of this
  * manager has: `builds_dir/<concurrent id>/…` or `builds_dir/<short token>/<concurrent id>/…`, or anywhere in a
- * `builds_dir` of the job's own. Thrown: {@link JobError}
- * `invalid_job` when it is elsewhere.
+ * `builds_dir` of the job's own, or where any directory may be chosen. Thrown: {@link JobError} `invalid_job` when it
+ * is elsewhere, or none may be chosen.
  */
 export function chosenPaths(options: BuildPathsOptions, clonePath: string): BuildPaths {
   const byDefault = buildPaths(options)
@@ -53,15 +61,24 @@ export function chosenPaths(options: BuildPathsOptions, clonePath: string): Buil
   const own = `${options.concurrentId}/`
   const [shortToken] = byDefault.projectDir.slice(buildsDir.length + 1).split('/')
   const below = chosen.slice(buildsDir.length + 1)
-  const isOwn =
-    (options.isOwn === true && chosen.startsWith(`${buildsDir}/`)) ||
-    (chosen.startsWith(`${buildsDir}/`) && (below.startsWith(own) || below.startsWith(`${shortToken}/${own}`)))
-  if (isOwn && isPathBelow(below)) return { buildsDir, projectDir: chosen, temporaryDir: `${chosen}.tmp` }
-  throw new JobError(
-    'invalid_job',
-    'runner_configuration_error',
-    `GIT_CLONE_PATH: expected a path in $CI_BUILDS_DIR/$CI_CONCURRENT_ID/, which no other job uses, got ${JSON.stringify(clonePath.replaceAll(loginDirectory, '~'))}`,
+  const { clonePaths = 'own' } = options
+  const got = JSON.stringify(clonePath.replaceAll(loginDirectory, '~'))
+  if (clonePaths === 'none')
+    throw cannotChoose(`expected no such variable, since custom_build_dir of the runner is not enabled, got ${got}`)
+  const isOwn = below.startsWith(own) || below.startsWith(`${shortToken}/${own}`)
+  // Names that begin with a dot are the runner's.
+  const isAllowed = isOwn || options.isOwn === true || (clonePaths === 'any' && !below.startsWith('.'))
+  if (chosen.startsWith(`${buildsDir}/`) && isAllowed && isPathBelow(below))
+    return { buildsDir, projectDir: chosen, temporaryDir: `${chosen}.tmp` }
+  throw cannotChoose(
+    clonePaths === 'any'
+      ? `expected a path in $CI_BUILDS_DIR/, got ${got}`
+      : `expected a path in $CI_BUILDS_DIR/$CI_CONCURRENT_ID/, which no other job uses, got ${got}`,
   )
+}
+
+function cannotChoose(message: string): JobError {
+  return new JobError('invalid_job', 'runner_configuration_error', `GIT_CLONE_PATH: ${message}`)
 }
 
 function isPathBelow(path: string): boolean {

@@ -16,6 +16,7 @@ export {
   type ArtifactDownloadErrorCode,
   type ArtifactSource,
 } from './artifacts/artifact-source.ts'
+export type { ClonePaths } from './build-paths.ts'
 export type { CachePlace } from './caches/cache-context.ts'
 export {
   type CacheArchive,
@@ -97,5 +98,6 @@ export { LineTimes, type LineTimesOptions, type LineTimesRecord, type TraceAutho
 export { Trace, type TraceOptions } from './trace/trace.ts'
 export { earlySetting, earlyText, hasTimestamps, isDebugTrace, type SettingSources } from './variables/early-setting.ts'
 export { expand as expandVariables } from './variables/expand.ts'
+export { withFeatureFlags } from './variables/feature-flags.ts'
 export { type EnvironmentVariable, longestMaskedVariables, longestVariables } from './variables/job-variables.ts'
 export { secretsOf } from './variables/secrets-of.ts'

@@ -56,6 +56,11 @@ export function runnerSettings(
     postGetSourcesScript: '',
     preBuildScript: '',
     postBuildScript: '',
+    cloneUrl: '',
+    featureFlags: {},
+    prepareTimeoutMs: 0,
+    getSourcesTimeoutMs: 0,
+    customBuildDir: {},
     // More than there can be slots, so that capacity is what decides.
     limit: maxInstances * capacityPerInstance + 2,
     requestConcurrency,

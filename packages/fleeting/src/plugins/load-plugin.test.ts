@@ -55,6 +55,17 @@ describe('found', () => {
     expect((await loadPlugin(file)).file).toBe(file)
   })
 
+  test.each(['googlecloud', 'googlecompute'])(
+    '%s, the name of GitLab’s plugin, is gce unless something is installed under it',
+    async (name) => {
+      const { file } = await loadPlugin(name, { baseDirectory: directory })
+      expect(file).toMatch(/fleeting-plugin-gce[\\/]src[\\/]index\.ts$/)
+      install(`fleeting-plugin-${name}`, {}, { 'index.js': group })
+      const own = await loadPlugin(name, { baseDirectory: directory })
+      expect(own.file).toBe(join(directory, `node_modules/fleeting-plugin-${name}/index.js`))
+    },
+  )
+
   test('where this package is installed, when the base directory has none; from its sources, when this one runs so', async () => {
     const { file } = await loadPlugin('local', { baseDirectory: directory })
     expect(file).toMatch(/fleeting-plugin-local[\\/]src[\\/]index\.ts$/)
@@ -89,7 +100,6 @@ describe('not usable', () => {
   test.each([
     ['locla', 'plugin "locla": it is not installed; did you mean local?'],
     ['fleeting-plugin-dokcer', 'plugin "fleeting-plugin-dokcer": it is not installed; did you mean docker?'],
-    ['googlecloud', 'plugin "googlecloud": it is not installed; did you mean gce?'],
   ])('%s is near the name of a plugin, which is suggested instead of a package', async (reference, message) => {
     await expect(attempt(reference)).rejects.toMatchObject({ code: 'plugin_not_found', message })
   })

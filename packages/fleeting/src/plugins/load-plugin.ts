@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { CreateInstanceGroup } from '../contract/instance-group.ts'
-import { suggestPlugin } from './plugin-suggestion.ts'
+import { otherName, suggestPlugin } from './plugin-suggestion.ts'
 
 /**
  * - `plugin_not_found`: nothing of that name is installed, or no such file exists; the message says what to install.
@@ -48,7 +48,8 @@ export interface LoadedPlugin {
 
 /**
  * Finds an instance group plugin. `reference` is a short name (`local`: the package
- * `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own), the name of a
+ * `@runner-core/fleeting-plugin-local`, otherwise `fleeting-plugin-local`; `multi`: this package's own; `googlecloud`,
+ * where nothing else is called so: `gce`), the name of a
  * package or of one of its exports (`@acme/clouds/fake`), or the path of a file or of a package's directory (it starts
  * with `./`, `../` or `/`). Where no package is of that name, or the path is a program's, it is an executable of
  * upstream's kind: on `PATH`, or installed (`fleeting-plugin-hetzner`, `hetzner:1.2`,
@@ -57,12 +58,17 @@ export interface LoadedPlugin {
  */
 export async function loadPlugin(reference: string, options: LoadPluginOptions = {}): Promise<LoadedPlugin> {
   const executable = await executableOf(reference, options)
+  const ofSameCloud = otherName(reference)
   try {
     const isProgram = executable !== undefined && isPath(reference)
     if (!isProgram)
       return { ...(await loadModule(reference, options)), ...(executable !== undefined && { passedOver: executable }) }
   } catch (error) {
-    if (executable === undefined || !(error instanceof PluginError) || error.code !== 'plugin_not_found') throw error
+    if (!(error instanceof PluginError) || error.code !== 'plugin_not_found') throw error
+    if (executable === undefined) {
+      if (ofSameCloud === undefined) throw error
+      return loadModule(ofSameCloud, options)
+    }
   }
   const { exported: create } = await loadExport<(file: string) => CreateInstanceGroup>(
     'createGoPluginGroup',

@@ -8,6 +8,11 @@ const otherNames: ReadonlyMap<string, string> = new Map([
   ['googlecompute', 'gce'],
 ])
 
+/** The plugin for the same cloud as GitLab's own one of this very name. */
+export function otherName(reference: string): string | undefined {
+  return otherNames.get(reference)
+}
+
 /**
  * The plugin that was probably meant by a name under which none was found; package prefixes and image tags, as GitLab
  * Runner takes them, do not matter.

@@ -1,5 +1,6 @@
 import { payload, runner, variable } from '@runner-core/testkit/jobs/job-fixture'
 import { expect, test } from 'vitest'
+import type { ClonePaths } from '../build-paths.ts'
 import type { ShellName } from '../job-environment.ts'
 import type { JobPayload, JobVariable } from '../job-payload.ts'
 import { JobPlan } from './job-plan.ts'
@@ -12,6 +13,14 @@ const environment = {
 }
 const plan = (job: JobPayload, place: Partial<typeof environment> = {}): JobPlan =>
   new JobPlan({ payload: job, environmentVariables: [], runner, environment: { ...environment, ...place } })
+const choosing = (path: string, clonePaths: ClonePaths): JobPlan =>
+  new JobPlan({
+    payload: withVariables(variable('GIT_CLONE_PATH', path)),
+    environmentVariables: [],
+    runner,
+    environment,
+    clonePaths,
+  })
 const withVariables = (...variables: JobVariable[]): JobPayload => payload({ variables })
 
 test('time limits are Go durations; what is none is said and ignored', () => {
@@ -134,6 +143,22 @@ test.each([
   )
   expect(chosen.maskedValues('/home/ci')).toEqual([projectDir])
   expect(chosen.script('n').toString()).toContain(`if cd ${word} 2>/dev/null && [ -d ${word.slice(0, -1)}.tmp' ]`)
+})
+
+test('a job may choose any directory in builds_dir where the runner allows it, and no other', () => {
+  expect(choosing('$CI_BUILDS_DIR/go/src/x', 'any').projectDir).toBe('/builds/go/src/x')
+  for (const path of ['$CI_BUILDS_DIR', '/etc/x', '$CI_BUILDS_DIR/../x', '$CI_BUILDS_DIR/.detached/x', '/buildsx/y'])
+    expect(() => choosing(path, 'any'), path).toThrow('GIT_CLONE_PATH: expected a path in $CI_BUILDS_DIR/, got ')
+})
+
+test('a job may choose no directory where the runner forbids it', () => {
+  expect(() => choosing('$CI_BUILDS_DIR/$CI_CONCURRENT_ID/x', 'none')).toThrow(
+    expect.objectContaining({
+      code: 'invalid_job',
+      message:
+        'GIT_CLONE_PATH: expected no such variable, since custom_build_dir of the runner is not enabled, got "/builds/3/x"',
+    }),
+  )
 })
 
 test('sources that git could misread are refused, all problems at once', () => {

@@ -2,6 +2,7 @@ import {
   type BuildPaths,
   type BuildPathsOptions,
   buildPaths,
+  type ClonePaths,
   chosenPaths,
   loginDirectory,
   projectPath,
@@ -44,6 +45,10 @@ export interface JobPlanOptions {
   readonly runner: RunnerIdentity
   /** Default: none. */
   readonly runnerScripts?: RunnerScripts | undefined
+  /** Address that repositories are fetched from, below which they have their paths. Default: the job's. */
+  readonly cloneUrl?: string | undefined
+  /** Default `own`. */
+  readonly clonePaths?: ClonePaths | undefined
   readonly environment: Pick<
     JobEnvironment,
     'shell' | 'buildsDir' | 'concurrentId' | 'jobMarker' | 'home' | 'guardsLogin' | 'helper' | 'ownsBuildsDir'
@@ -98,6 +103,7 @@ export class JobPlan implements PlannedJob {
       concurrentId: environment.concurrentId,
       projectPath: strategy === 'empty' ? `${path}-empty` : path,
       isOwn: environment.ownsBuildsDir === true,
+      ...(options.clonePaths !== undefined && { clonePaths: options.clonePaths }),
     }
     this.#paths = buildPaths(pathsOptions)
     this.#variables = this.#resolve()
@@ -107,7 +113,8 @@ export class JobPlan implements PlannedJob {
       this.#paths = chosenPaths(pathsOptions, clonePath)
       this.#variables = this.#resolve()
     }
-    this.#sources = sourcesPlan(payload, strategy, this.#variables, options.runnerScripts ?? noRunnerScripts)
+    const { runnerScripts = noRunnerScripts, cloneUrl } = options
+    this.#sources = sourcesPlan(payload, strategy, this.#variables, runnerScripts, cloneUrl)
     const { helper } = environment
     this.isPreparedApart = helper !== undefined && (helper.prepares === 'everything' || this.#sources.git !== undefined)
     const scriptTimeout = this.#timeout('RUNNER_SCRIPT_TIMEOUT', undefined)
@@ -222,12 +229,17 @@ export class JobPlan implements PlannedJob {
 
   #steps(): ScriptStage[] {
     const { preBuild, postBuild } = this.#options.runnerScripts ?? noRunnerScripts
+    const around = (lines: readonly string[]): readonly string[] => [
+      ...(preBuild === '' ? [] : [preBuild]),
+      ...lines,
+      ...(postBuild === '' ? [] : [postBuild]),
+    ]
     return this.#options.payload.steps
       .filter((step) => step.name !== 'after_script')
       .map(
         (step, index): ScriptStage => ({
           name: stageName(step.name),
-          lines: [preBuild, ...(step.name === 'release' ? this.#expandLines(step.script) : step.script), postBuild],
+          lines: around(step.name === 'release' ? this.#expandLines(step.script) : step.script),
           takesJobEnv: index > 0,
         }),
       )

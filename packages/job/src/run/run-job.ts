@@ -1,5 +1,6 @@
 import type { ArtifactDestination } from '../artifacts/artifact-destination.ts'
 import type { ArtifactSource } from '../artifacts/artifact-source.ts'
+import type { ClonePaths } from '../build-paths.ts'
 import type { CachePlace } from '../caches/cache-context.ts'
 import type { Clock } from '../clock.ts'
 import { formatGoDuration } from '../go-duration.ts'
@@ -70,6 +71,17 @@ export interface RunJobOptions {
   readonly environmentVariables?: readonly EnvironmentVariable[]
   /** `pre_build_script` and the like of the configuration. Default: none. */
   readonly runnerScripts?: RunnerScripts
+  /** `clone_url` of the configuration: see `JobPlanOptions`. */
+  readonly cloneUrl?: string | undefined
+  /** `custom_build_dir` of the configuration. Default `own`. */
+  readonly clonePaths?: ClonePaths | undefined
+  /**
+   * How long it may take until the job's sources are fetched: from its beginning, or from when it began once more
+   * elsewhere. Default: no limit but the job's own.
+   */
+  readonly prepareTimeoutMs?: number | undefined
+  /** How long fetching the sources may take, all attempts together. Default: no limit but the job's own. */
+  readonly getSourcesTimeoutMs?: number | undefined
   /** Whether a job may have its commands shown as the shell runs them (`CI_DEBUG_TRACE`). Default true. */
   readonly allowsDebugTrace?: boolean
   /**
@@ -136,6 +148,10 @@ class JobRun {
   readonly #scripts: ScriptRunner
   readonly #fileStages: FileStageRunner
   readonly #budget = new JobBudget()
+  /** How long the job had taken when its preparation began. */
+  #prepareBegunMs = 0
+  /** Lifts the limit of the part of the job that is under way, if it has one. */
+  #liftLimit: () => void = () => {}
 
   constructor(options: RunJobOptions, log: JobLog) {
     const { clock, resume, onCheckpoint, createNonce, runner } = options
@@ -166,6 +182,7 @@ class JobRun {
       // Of this place only: a limit of the job's script counts from where that began.
       const stop = this.#stopSource()
       stop.when(canceling, () => new JobError('canceled', 'job_canceled', 'canceled'))
+      if (!goesOn) this.#limitPreparation(stop)
       let failure: JobError | undefined
       try {
         // What was left is to be ended, which only its environment can do.
@@ -184,6 +201,7 @@ class JobRun {
         why = 'Nothing of the job has started: moving to another slot.'
       } else if (isGone && tries < sections.count) {
         tries++
+        this.#prepareBegunMs = this.#record.elapsed.ms
         why = `Starting again on another slot, attempt ${tries} of ${sections.count} (${sectionAttemptsKey}).`
       } else return failure
       this.#log.begin('prepare_executor', stageTitle('prepare_executor', runner.executor))
@@ -210,6 +228,8 @@ class JobRun {
       serverCertificates: this.#options.serverCertificates,
       allowsDebugTrace: this.#options.allowsDebugTrace,
       runnerScripts: this.#options.runnerScripts,
+      cloneUrl: this.#options.cloneUrl,
+      clonePaths: this.#options.clonePaths,
       runner,
       environment,
       budget: this.#budget,
@@ -254,21 +274,27 @@ class JobRun {
         this.#log.line(`Running on ${name} via ${this.#options.runner.hostname}...`)
       },
     }
-    const steps = {
-      onStage: (stage: JobStage, at: number | undefined): void => {
-        if (hasScriptBegun || stage === 'get_sources') return
-        hasScriptBegun = true
-        this.#limitScript(plan, stop, at)
-      },
+    const onStage = (stage: JobStage, at: number | undefined): void => {
+      this.#liftLimit()
+      if (stage === 'get_sources') this.#limitSources(stop, at)
+      if (hasScriptBegun || stage === 'get_sources') return
+      hasScriptBegun = true
+      this.#limitScript(plan, stop, at)
     }
-    const run = (generate: (nonce: string) => Buffer, follow: Follow, place?: JobPlace): Promise<ScriptResult> =>
-      this.#scripts.run(environment, stop.signal, generate, { ...follow, place })
+    const run = async (
+      generate: (nonce: string) => Buffer,
+      follow: Follow,
+      place?: JobPlace,
+    ): Promise<ScriptResult> => {
+      const result = await this.#scripts.run(environment, stop.signal, generate, { ...follow, onStage, place })
+      this.#liftLimit()
+      return result
+    }
 
     const stages = bringFiles(files)
     if (stages.length === 0 && !plan.isPreparedApart) {
       const { failure, isComplete, hasJobEnv } = await run((nonce) => plan.script(nonce), {
         ...prepare,
-        ...steps,
         stages: ['get_sources', ...plan.stepStages],
       })
       return { failure, isClean: isComplete && !plan.hasAfterScript, hasJobEnv, hasScriptBegun }
@@ -277,13 +303,31 @@ class JobRun {
     const prepared = await run(prepareScript, { ...prepare, stages: ['get_sources'] }, 'helper')
     const failure = prepared.failure ?? (await this.#fileStages.run(stages, environment, stop.signal))
     if (failure !== undefined) return { failure, isClean: false, hasJobEnv: false, hasScriptBegun }
-    const main = await run((nonce) => plan.stepsScript(nonce), { ...steps, stages: plan.stepStages })
+    const main = await run((nonce) => plan.stepsScript(nonce), { stages: plan.stepStages })
     return {
       failure: main.failure,
       isClean: main.isComplete && !plan.hasAfterScript,
       hasJobEnv: main.hasJobEnv,
       hasScriptBegun,
     }
+  }
+
+  #limitPreparation(stop: StopSource): void {
+    const { prepareTimeoutMs: limitMs } = this.#options
+    if (limitMs === undefined) return
+    this.#liftLimit = stop.whenElapsed(this.#record.elapsed, this.#prepareBegunMs + limitMs, () =>
+      this.#tookTooLong('timeout', `${formatGoDuration(limitMs)} (prepare_timeout)`),
+    )
+  }
+
+  #limitSources(stop: StopSource, begunAt: number | undefined): void {
+    const { getSourcesTimeoutMs: limitMs } = this.#options
+    if (limitMs === undefined) return
+    const { elapsed } = this.#record
+    const begunMs = begunAt === undefined ? elapsed.ms : this.#record.elapsedMsAt(begunAt)
+    this.#liftLimit = stop.whenElapsed(elapsed, begunMs + limitMs, () =>
+      this.#tookTooLong('timeout', `${formatGoDuration(limitMs)} (get_sources_timeout)`),
+    )
   }
 
   #limitScript({ scriptTimeoutMs }: JobPlan, stop: StopSource, begunAt: number | undefined): void {

@@ -28,9 +28,11 @@ export class StopSource {
     this.#undo.push(clock.after(Math.max(0, delayMs), () => this.#controller.abort(error())))
   }
 
-  /** Stops when the job has taken so long. */
-  whenElapsed(elapsed: ElapsedTime, atMs: number, error: () => JobError): void {
-    this.#undo.push(elapsed.when(atMs, () => this.#controller.abort(error())))
+  /** Stops when the job has taken so long, unless the result is called before. */
+  whenElapsed(elapsed: ElapsedTime, atMs: number, error: () => JobError): () => void {
+    const cancel = elapsed.when(atMs, () => this.#controller.abort(error()))
+    this.#undo.push(cancel)
+    return cancel
   }
 
   /** Lets go of signals and timers. */

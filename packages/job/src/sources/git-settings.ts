@@ -14,14 +14,16 @@ export interface GitSetting {
  * What git needs to know in every repository of a job to reach the coordinator: whom to ask for the login, under which
  * address. There is no secret in it, so it may stand in `.git/config` and on command lines.
  */
-function gitSettings({ repository, rewrites }: GitSources): GitSetting[] {
-  const { origin, username, password } = repository
+function gitSettings({ repository, loginOrigins, rewrites }: GitSources): GitSetting[] {
+  const { username, password } = repository
   const helper = `!f() { test "$1" = get && printf 'username=%s\\npassword=%s\\n' ${quote(username)} "$CI_JOB_TOKEN"; }; f`
   return [
     // The empty one first: no helper of the machine's own is to be asked, or to store the token.
     ...(password === ''
       ? []
-      : ['', helper].map((value) => ({ section: 'credential', subsection: origin, name: 'helper', value }))),
+      : loginOrigins.flatMap((subsection) =>
+          ['', helper].map((value) => ({ section: 'credential', subsection, name: 'helper', value })),
+        )),
     ...rewrites.map(({ from, to }) => ({ section: 'url', subsection: to, name: 'insteadOf', value: from })),
   ]
 }
@@ -31,10 +33,13 @@ function gitSettings({ repository, rewrites }: GitSources): GitSetting[] {
  * where its directories are.
  */
 function certificateSettings({
-  repository,
+  loginOrigins,
   hasCertificates,
 }: GitSources): { readonly key: string; readonly word: string }[] {
-  return hasCertificates ? [{ key: `http.${repository.origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }] : []
+  if (!hasCertificates) return []
+  return loginOrigins
+    .filter((origin) => origin.startsWith('https:'))
+    .map((origin) => ({ key: `http.${origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }))
 }
 
 /** Where `git fetch` puts branches. */

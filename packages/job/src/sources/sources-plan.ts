@@ -16,10 +16,13 @@ export type GitStrategy = 'none' | 'empty' | 'fetch' | 'clone'
 /** What git is to do, all settings read and checked. */
 export interface GitSources {
   readonly strategy: 'fetch' | 'clone'
+  /** Where the project's sources come from. */
   readonly repository: RepositoryUrl
+  /** `scheme://host:port` of all addresses that the login is for. */
+  readonly loginOrigins: readonly string[]
   /**
-   * True: only what the file of `CI_SERVER_TLS_CA_FILE` holds is trusted to sign the certificate of the repository's
-   * origin.
+   * True: only what the file of `CI_SERVER_TLS_CA_FILE` holds is trusted to sign the certificates of the origins that
+   * the login is for.
    */
   readonly hasCertificates: boolean
   readonly refspecs: readonly string[]
@@ -99,12 +102,16 @@ export function sourcesPlan(
   strategy: GitStrategy,
   variables: ReadonlyMap<string, ResolvedVariable>,
   scripts: Pick<RunnerScripts, 'preGetSources' | 'postGetSources'>,
+  cloneUrl?: string,
 ): SourcesPlan {
   const setting = (key: string): string => variables.get(key)?.value.trim() ?? ''
   if (strategy === 'none' || strategy === 'empty') return { git: undefined, warnings: [] }
   const { git_info: info } = payload
   const hook = (name: string): readonly string[] => payload.hooks.find((each) => each.name === name)?.script ?? []
-  const repository = splitCredentials(info.repo_url)
+  const named = splitCredentials(info.repo_url)
+  const repository =
+    cloneUrl === undefined ? named : repositoryBelow(cloneUrl, payload, named, setting('CI_PROJECT_PATH'))
+  const loginOrigins = [...new Set([repository.origin, named.origin])].filter((origin) => origin !== '')
   const refspecs =
     info.refspecs.length > 0 ? info.refspecs : ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*']
   const depth = Math.max(0, Math.trunc(info.depth))
@@ -130,7 +137,10 @@ export function sourcesPlan(
     git: {
       strategy,
       repository,
-      hasCertificates: repository.origin.startsWith('https:') && variables.get(serverCertificatesKey)?.file === true,
+      loginOrigins,
+      hasCertificates:
+        loginOrigins.some((origin) => origin.startsWith('https:')) &&
+        variables.get(serverCertificatesKey)?.file === true,
       refspecs,
       depth,
       sha: info.sha,
@@ -156,6 +166,7 @@ export function sourcesPlan(
       rewrites: parseGoBool(setting('GIT_SUBMODULE_FORCE_HTTPS'))
         ? httpForSsh(
             repository,
+            named.origin,
             payload.job_info.project_full_path,
             setting('CI_SERVER_SHELL_SSH_HOST'),
             setting('CI_SERVER_SHELL_SSH_PORT'),
@@ -174,9 +185,30 @@ export function sourcesPlan(
   }
 }
 
+/** The project's repository below the address that `clone_url` of the configuration is, with the job's login. */
+function repositoryBelow(
+  cloneUrl: string,
+  { token, job_info }: Pick<JobPayload, 'token' | 'job_info'>,
+  named: RepositoryUrl,
+  pathVariable: string,
+): RepositoryUrl {
+  const path =
+    job_info.project_full_path ||
+    pathVariable ||
+    (named.origin === '' ? '' : new URL(named.url).pathname.replace(/^\//, '').replace(/\.git$/, ''))
+  const { url, origin } = splitCredentials(`${cloneUrl.replace(/\/+$/, '')}/${path}.git`)
+  const login = { username: named.username || 'gitlab-ci-token', password: named.password || token }
+  return origin === '' ? { url: withGitUser(url), origin, username: '', password: '' } : { url, origin, ...login }
+}
+
+function withGitUser(url: string): string {
+  return /^ssh:\/\/[^/@]+\//.test(url) ? url.replace('ssh://', 'ssh://git@') : url
+}
+
 /** How addresses of the coordinator's repositories begin where they go by ssh, and how they begin by http. */
 function httpForSsh(
   { url, origin }: RepositoryUrl,
+  namedOrigin: string,
   projectPath: string,
   sshHost: string,
   sshPort: string,
@@ -185,7 +217,8 @@ function httpForSsh(
   // A coordinator may live below a path, which its ssh addresses do not have.
   const own = `${projectPath}.git`
   const to = url.endsWith(`/${own}`) ? url.slice(0, -own.length) : `${origin}/`
-  const hosts = new Set([new URL(origin).hostname, ...(sshHost === '' ? [] : [sshHost])])
+  const origins = [origin, namedOrigin].filter((each) => each !== '')
+  const hosts = new Set([...origins.map((each) => new URL(each).hostname), ...(sshHost === '' ? [] : [sshHost])])
   return [...hosts].flatMap((host) =>
     [`git@${host}:`, `ssh://git@${host}/`, ...(/^\d+$/.test(sshPort) ? [`ssh://git@${host}:${sshPort}/`] : [])].map(
       (from) => ({

@@ -82,6 +82,11 @@ pre_build_script = """
 echo 3
 """
 post_build_script = "echo 4"
+clone_url = "https://git.example.com/gitlab"
+prepare_timeout = "10m"
+get_sources_timeout = "1m30s"
+custom_build_dir = { enabled = true }
+feature_flags = { FF_SCRIPT_SECTIONS = true, FF_TIMESTAMPS = false }
 limit = 30
 request_concurrency = 2
 output_limit = 1
@@ -217,6 +222,11 @@ preemptive_mode = true
         postGetSourcesScript: 'echo 2',
         preBuildScript: 'echo 3\n',
         postBuildScript: 'echo 4',
+        cloneUrl: 'https://git.example.com/gitlab',
+        featureFlags: { FF_SCRIPT_SECTIONS: true, FF_TIMESTAMPS: false },
+        prepareTimeoutMs: 600_000,
+        getSourcesTimeoutMs: 90_000,
+        customBuildDir: { enabled: true },
         limit: 30,
         requestConcurrency: 2,
         outputLimitBytes: 1_024,
@@ -624,4 +634,34 @@ test('no text makes it throw anything but a ConfigError', () => {
     }),
     { numRuns: 500 },
   )
+})
+
+describe('feature flags', () => {
+  const withFlags = (lines: string): string => `${minimal}[runners.feature_flags]\n${lines}\n`
+
+  test('that are heeded are read; those that change nothing warn', () => {
+    const { settings, warnings } = parseConfig(withFlags('FF_TIMESTAMPS = false\nFF_USE_FASTZIP = true'), { readFile })
+    expect(settings.runners[0]?.featureFlags).toEqual({ FF_TIMESTAMPS: false })
+    expect(warnings).toMatchObject([
+      { path: 'runners[0].feature_flags.FF_USE_FASTZIP', message: expect.stringMatching(/^has no effect: /) },
+    ])
+  })
+
+  test.each([
+    ['FF_TIMESTAMP = true', 'FF_TIMESTAMP: expected a known key, got an unknown one; did you mean FF_TIMESTAMPS?'],
+    ['FF_TIMESTAMPS = "true"', 'FF_TIMESTAMPS: expected true or false, got "true"'],
+    ['FF_ENABLE_JOB_CLEANUP = true', 'FF_ENABLE_JOB_CLEANUP: expected false or no such key, got true; work trees stay'],
+  ])('%s is a problem', (line, problem) => {
+    expect(problemsOf(withFlags(line))).toEqual([expect.stringContaining(`runners[0].feature_flags.${problem}`)])
+  })
+
+  test('that are off change nothing where they could not be on', () => {
+    expect(problemsOf(withFlags('FF_ENABLE_JOB_CLEANUP = false'))).toEqual([])
+  })
+
+  test('are a table', () => {
+    expect(problemsOf(minimal.replace('[runners.', 'feature_flags = true\n[runners.'))).toEqual([
+      'runners[0].feature_flags: expected a table of feature flags, got true',
+    ])
+  })
 })

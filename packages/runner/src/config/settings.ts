@@ -70,6 +70,15 @@ export interface RunnerSettings {
   readonly postGetSourcesScript: string
   readonly preBuildScript: string
   readonly postBuildScript: string
+  /** Empty: as the job says. */
+  readonly cloneUrl: string
+  /** Those that are heeded. */
+  readonly featureFlags: Readonly<Record<string, boolean>>
+  /** 0: only the job's own limit. */
+  readonly prepareTimeoutMs: number
+  /** 0: only the job's own limit. */
+  readonly getSourcesTimeoutMs: number
+  readonly customBuildDir: CustomBuildDirSettings
   /** Jobs at once; `Infinity`: no bound of its own. */
   readonly limit: number
   readonly requestConcurrency: number
@@ -85,6 +94,12 @@ export interface RunnerSettings {
   readonly autoscaler: AutoscalerSettings
   /** There with the executors that have containers. */
   readonly docker?: DockerSettings
+}
+
+/** `[runners.custom_build_dir]` */
+export interface CustomBuildDirSettings {
+  /** Absent: only directories that no other job has may be chosen. */
+  readonly enabled?: boolean
 }
 
 /** `[runners.cache]` */

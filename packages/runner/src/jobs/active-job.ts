@@ -1,6 +1,7 @@
 import type { Clock, Logger, Random } from '@runner-core/fleeting'
 import {
   type CacheStore,
+  type ClonePaths,
   hasTimestamps,
   isDebugTrace,
   type JobCheckpoint,
@@ -15,6 +16,7 @@ import {
   type ScriptStart,
   secretsOf,
   Trace,
+  withFeatureFlags,
 } from '@runner-core/job'
 import type { JobExecutor, PreparedPlace } from '@runner-core/runner-executor'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
@@ -111,7 +113,8 @@ export class ActiveJob {
   /** Its slot is another job's. */
   #isGivenBack = false
 
-  constructor(options: ActiveJobOptions) {
+  constructor(given: ActiveJobOptions) {
+    const options = { ...given, job: withFeatureFlags(given.job, given.settings.featureFlags) }
     const { job, checkpoint, client, settings, ends, clock, random, logger } = options
     this.#options = options
     const sent = checkpoint?.sent
@@ -358,6 +361,10 @@ export class ActiveJob {
         preBuild: settings.preBuildScript,
         postBuild: settings.postBuildScript,
       },
+      cloneUrl: settings.cloneUrl || undefined,
+      clonePaths: clonePaths(settings),
+      prepareTimeoutMs: settings.prepareTimeoutMs || undefined,
+      getSourcesTimeoutMs: settings.getSourcesTimeoutMs || undefined,
       allowsDebugTrace: !settings.debugTraceDisabled,
       serverCertificates: readServerCertificates(settings, logger),
       artifacts: {
@@ -427,4 +434,9 @@ export class ActiveJob {
     this.#life = phase
     return true
   }
+}
+
+function clonePaths({ customBuildDir: { enabled } }: RunnerSettings): ClonePaths {
+  if (enabled === undefined) return 'own'
+  return enabled ? 'any' : 'none'
 }

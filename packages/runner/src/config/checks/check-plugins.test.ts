@@ -8,7 +8,6 @@ test.each([
   ['statik', 'static'],
   ['Local', 'local'],
   ['fleeting-plugin-dokcer', 'docker'],
-  ['googlecloud', 'gce'],
 ])('%s is not installed: %s was probably meant', async (plugin, meant) => {
   const [problem, ...more] = await checkPlugins([{ name: 'a', autoscaler: { plugin } }], loadPlugin)
   expect(problem).toEqual({

@@ -115,8 +115,27 @@ export const httpUrl: Kind<string> = leaf(
     const url = new URL(value)
     return /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? value : undefined
   },
-  // What is no URL may hold credentials all the same.
-  (value) => show(typeof value === 'string' ? value.replace(/^([^/]*\/\/)?.*@/s, '$1[hidden]@') : value),
+  hiddenLogin,
+)
+
+/** What is no URL may hold credentials all the same. */
+function hiddenLogin(value: unknown): string {
+  return show(typeof value === 'string' ? value.replace(/^([^/]*\/\/)?.*@/s, '$1[hidden]@') : value)
+}
+
+/** An address that git fetches from; `''`: none. */
+export const gitUrl: Kind<string> = leaf(
+  'an http, https, ssh, git or file URL without a password',
+  (value) => {
+    if (value === '') return value
+    if (typeof value !== 'string' || !URL.canParse(value) || /[\s\0]/.test(value)) return undefined
+    const url = new URL(value)
+    const mayHaveUser = url.protocol === 'ssh:'
+    return /^(https?|ssh|git|file):$/.test(url.protocol) && url.password === '' && (mayHaveUser || url.username === '')
+      ? value
+      : undefined
+  },
+  hiddenLogin,
 )
 
 /** `host` or `host:port`, without a scheme. */

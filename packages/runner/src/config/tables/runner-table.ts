@@ -1,12 +1,14 @@
-import type { RunnerSettings } from '../settings.ts'
+import type { CustomBuildDirSettings, RunnerSettings } from '../settings.ts'
 import { autoscalerTable } from './autoscaler-table.ts'
 import { cacheTable } from './cache-table.ts'
 import { dockerTable } from './docker-table.ts'
+import { featureFlags, heededFlags } from './feature-flags.ts'
 import {
   assignment,
   countOrUnbounded,
   duration,
   flag,
+  gitUrl,
   hostName,
   httpUrl,
   kibibytes,
@@ -25,18 +27,13 @@ import { byDefault, list, optional, required, type TableSchema, table } from './
 const notYet = [
   'artifact',
   'clean_git_config',
-  'clone_url',
   'custom',
-  'custom_build_dir',
   'experimental',
-  'feature_flags',
-  'get_sources_timeout',
   'instance',
   'kubernetes',
   'labels',
   'machine',
   'parallels',
-  'prepare_timeout',
   'proxy_exec',
   'referees',
   'safe_directory_checkout',
@@ -50,6 +47,17 @@ const notYet = [
   'use_slot_cgroups',
   'virtualbox',
 ]
+
+const customBuildDirTable: TableSchema<CustomBuildDirSettings> = {
+  notYet: [],
+  fields: {
+    enabled: optional(
+      'enabled',
+      flag,
+      'true: `GIT_CLONE_PATH` may be any directory in `builds_dir`; two jobs that run at once on one instance must not name the same one, for example by `$CI_CONCURRENT_ID` in it. false: a job that sets it fails. Default: it may be a directory in `$CI_BUILDS_DIR/$CI_CONCURRENT_ID/`, which no other job uses.',
+    ),
+  },
+}
 
 export const runnerTable: TableSchema<RunnerSettings> = {
   notYet,
@@ -130,6 +138,31 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       shellText,
       "Shell commands that run after the lines of each of a job's steps, in the same shell, unless one of them failed; not after `after_script`.",
     ),
+    cloneUrl: byDefault(
+      'clone_url',
+      '',
+      gitUrl,
+      "Address of the GitLab server for git, where jobs cannot reach the one that GitLab names. A project is fetched from its path below it, with the job's token.",
+    ),
+    featureFlags: byDefault(
+      'feature_flags',
+      {},
+      featureFlags,
+      `GitLab Runner's feature flags for all jobs, which a job's own variables do not change. Heeded: ${heededFlags.map((name) => `\`${name}\``).join(', ')}. Of the others, those that would have to do what nothing here does are refused; the rest have no effect, with a warning.`,
+    ),
+    prepareTimeoutMs: byDefault(
+      'prepare_timeout',
+      '0s',
+      duration,
+      "How long a job may wait for its slot and be prepared, until its sources are fetched. Then it fails as `job_execution_timeout`. 0: only the job's own limit.",
+    ),
+    getSourcesTimeoutMs: byDefault(
+      'get_sources_timeout',
+      '0s',
+      duration,
+      "How long fetching a job's sources may take, all attempts together. Then it fails as `job_execution_timeout`. 0: only the job's own limit.",
+    ),
+    customBuildDir: byDefault('custom_build_dir', {}, table(customBuildDirTable), 'Where jobs may have their sources.'),
     limit: byDefault(
       'limit',
       0,
