@@ -66,6 +66,7 @@ export const longTests: readonly string[] = [
   'packages/runner/test/log-disk.integration.test.ts',
   'packages/runner/test/payloads.integration.test.ts',
   'packages/runner/test/preemption.integration.test.ts',
+  'packages/runner/test/refused-runner.integration.test.ts',
   'packages/runner/test/runner.integration.test.ts',
   'packages/runner/test/secrets.integration.test.ts',
   'packages/runner/test/state.integration.test.ts',

@@ -7,6 +7,7 @@
  */
 
 export { checkPlugins } from './config/checks/check-plugins.ts'
+export { keysReference } from './config/key-verdicts.ts'
 export { parseConfig } from './config/parse-config.ts'
 export { configReference } from './config/reference.ts'
 export { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'

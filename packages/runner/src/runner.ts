@@ -54,6 +54,8 @@ export interface RunnerOptions {
    * state. Default false: a fleet that another process has is waited for.
    */
   readonly takeover?: boolean
+  /** Entries of the file that do not run, and why not: health and status name them. Default: none. */
+  readonly refused?: readonly { readonly name: string; readonly problems: readonly string[] }[]
   /** Default: silent. Tokens are never among what it is given. */
   readonly logger?: Logger
   /** What becomes of the lines of `logger`, for health and metrics. Default: all are written. */
@@ -130,6 +132,7 @@ export class Runner {
       findPlugin: loadPlugin,
       environment: process.env,
       takeover: false,
+      refused: [],
       log: { lost: 0, trouble: undefined },
       clock: systemClock,
       ...options,
@@ -186,20 +189,27 @@ export class Runner {
 
   /** What `/health/live` and `/health/ready` serve. */
   health(kind: 'live' | 'ready'): HealthReport {
-    const progress = this.#entries.map((entry) => entry.progress)
+    const { refused } = this.#options
+    const progress = [
+      ...this.#entries.map((entry) => entry.progress),
+      ...refused.map(({ name, problems }) => ({ name, refusals: problems })),
+    ]
     return assessHealth(kind, progress, this.#options.clock.now(), this.#options.log.trouble)
   }
 
   /** What `/status` serves: every runner with its instances and jobs, now. */
   status(): ManagerStatus {
-    const { clock } = this.#options
+    const { clock, refused } = this.#options
     const { runners } = this.health('ready')
     return {
       version,
       pid: process.pid,
       startedAt: this.#startedAt,
       at: clock.wallTime(),
-      runners: this.#entries.map((entry, index) => entry.status(runners[index]!)),
+      runners: [
+        ...this.#entries.map((entry, index) => entry.status(runners[index]!)),
+        ...refused.map(({ name }, index) => ({ ...runners[this.#entries.length + index]!, fleet: name })),
+      ],
     }
   }
 

@@ -27,7 +27,13 @@ test('wedged long poll: a request for a job that is never answered is given up, 
   })
   const jobs: JobPayload[] = []
   const poller = new JobPoller<JobPayload>({
-    rules: { checkIntervalMs: 50, requestConcurrency: 1, unhealthyRequestsLimit: 3, unhealthyIntervalMs: 60_000 },
+    rules: {
+      checkIntervalMs: 50,
+      requestConcurrency: 1,
+      unhealthyRequestsLimit: 3,
+      strictCheckInterval: false,
+      unhealthyIntervalMs: 60_000,
+    },
     bounds: [],
     reserve: () => ({ key: 'k', kind: 'slot', readyAt: 0, priority: 0, speculative: true, [Symbol.dispose]: () => {} }),
     onCapacity: () => () => {},

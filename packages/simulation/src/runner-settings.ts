@@ -68,6 +68,7 @@ export function runnerSettings(
     detach: detaches,
     reconnectGraceMs: minute,
     unhealthyRequestsLimit: 3,
+    strictCheckInterval: false,
     unhealthyIntervalMs: minute,
     finalUpdateRetryLimit: 10,
     monitoring: { jobQueuingDurations: [] },

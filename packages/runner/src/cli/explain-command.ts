@@ -1,4 +1,4 @@
-import { loadConfig } from '../config/load-config.ts'
+import { loadRunnable } from '../config/load-config.ts'
 import { explainInstance, instanceLines } from '../explain/explain-instance.ts'
 import { decisionText, explainJob, jobLines, timeText } from '../explain/explain-job.ts'
 import { type RunnerRecord, readRecords } from '../status/read-records.ts'
@@ -14,11 +14,12 @@ export interface ExplainOptions {
   /** How many of the last decisions. */
   readonly last: number
   readonly json: boolean
+  readonly allowIgnored: readonly string[]
 }
 
 /** `runner-core explain`. A job or instance that nobody knows is an error. Thrown: `ConfigError`, `NoManagerError`. */
 export async function explain(file: string, options: ExplainOptions, output: Output): Promise<number> {
-  const { settings } = await loadConfig(file)
+  const { settings } = await loadRunnable(file, options)
   const wallTime = (): number => Date.now()
   const records = await readRecords({ settings, wallTime, signal: AbortSignal.timeout(timeoutMs) })
   const answers = answersTo(records, options, wallTime())

@@ -87,11 +87,11 @@ describe('usage', () => {
 
 describe('validate', () => {
   test('a good configuration, with a warning for a key that is ignored', async () => {
-    const file = config('good.toml', { trust: 'all', more: '[runners.referees]' })
+    const file = config('good.toml', { trust: 'all', more: '[runners.ssh]' })
     expect(await runCli('validate', '--config', file)).toEqual({
       code: 0,
       stdout: `${file}: valid, 1 runner\n`,
-      stderr: `warning: ${file}:12: runners[0].referees: not supported yet, ignored\n`,
+      stderr: `warning: ${file}:12: runners[0].ssh: has no effect: it is about another executor\n`,
     })
   })
 
@@ -126,6 +126,26 @@ describe('validate', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('runners[0].trust: expected "all" or "project", got "none" with plugin "local"')
     expect(stderr).toContain('runners[0].autoscaler.max_use_count: expected 1, because trust is "none", got 3')
+  })
+
+  test('one runner of two that is refused is an error, and the other one counts', async () => {
+    const second = `[[runners]]\nname = "two"\nurl = "http://127.0.0.1:9"\ntoken = "t"\nexecutor = "instance"\ntrust = "all"\nartifact = { upload_timeout = "1m" }\n[runners.autoscaler]\nplugin = "local"`
+    const file = config('refused.toml', { trust: 'all', more: second })
+    const { code, stdout, stderr } = await runCli('validate', '--config', file)
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: `${file}: 1 of 2 runners is refused, the others would run\n`,
+    })
+    expect(stderr).toMatch(
+      /^error: .*refused\.toml:18: runners\[1\]\.artifact: expected no such key, got a table; .* --allow-ignored runners\.artifact\n$/,
+    )
+    const allowed = await runCli('validate', '--config', file, '--allow-ignored', 'runners.artifact')
+    expect(allowed).toMatchObject({ code: 0, stdout: `${file}: valid, 2 runners\n` })
+    expect(allowed.stderr).toContain('runners[1].artifact: ignored, as --allow-ignored says')
+    expect(await runCli('validate', '--config', file, '--allow-ignored', 'runners.limit')).toMatchObject({
+      code: 2,
+      stderr: `error: ${file}: --allow-ignored: expected a key that is refused, got "runners.limit"\n`,
+    })
   })
 
   test('five mistakes are named, all five, and nothing secret', async () => {

@@ -1,7 +1,8 @@
 import { describeError, describeOwners, systemClock } from '@runner-core/fleeting'
 import { loadPlugin } from '@runner-core/fleeting/plugins'
 import type { InstanceLimit } from '@runner-core/fleeting/provisioner'
-import { loadConfig } from '../config/load-config.ts'
+import { loadRunnable } from '../config/load-config.ts'
+import { describeProblem } from '../config/problem.ts'
 import { type FleetPlan, readFleetPlans } from '../fleet/fleet-plan.ts'
 import { exitCode } from './exit-code.ts'
 import type { Output } from './output.ts'
@@ -13,8 +14,12 @@ const timeoutMs = 60_000
  * `runner-core plan`. A runner whose group cannot be read, or that could not start with it, is an error; the others are
  * planned all the same. Thrown: `ConfigError`.
  */
-export async function plan(file: string, { json }: { readonly json: boolean }, output: Output): Promise<number> {
-  const { settings } = await loadConfig(file)
+export async function plan(
+  file: string,
+  { json, allowIgnored }: { readonly json: boolean; readonly allowIgnored: readonly string[] },
+  output: Output,
+): Promise<number> {
+  const { settings, refused } = await loadRunnable(file, { allowIgnored })
   const options = {
     settings,
     findPlugin: loadPlugin,
@@ -30,7 +35,9 @@ export async function plan(file: string, { json }: { readonly json: boolean }, o
     if (result.status === 'rejected')
       output.err(`error: runner ${settings.runners[index]?.name}: ${describeError(result.reason)}`)
   })
-  return plans.length === results.length ? exitCode.ok : exitCode.failed
+  for (const problem of refused.flatMap(({ problems }) => problems))
+    output.err(`error: ${describeProblem(problem, file)}`)
+  return plans.length === results.length && refused.length === 0 ? exitCode.ok : exitCode.failed
 }
 
 function planLines({

@@ -3,6 +3,12 @@ import { version } from '../version.ts'
 import type { FleetingInstallArguments, FleetingListArguments, FleetingLoginArguments } from './fleeting-command.ts'
 import type { Output } from './output.ts'
 
+/** Options of commands that read a configuration. */
+interface Configured {
+  readonly config: string
+  readonly allowIgnored: readonly string[]
+}
+
 const exitCodes = '\nExit codes: 0 done, 1 failed, 2 bad input (command line or configuration; nothing was started).'
 
 /**
@@ -24,29 +30,36 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
   const command = (name: string, description: string): Command =>
     program.command(name).description(description).addHelpText('after', exitCodes)
   const configured = (name: string, description: string): Command =>
-    command(name, description).option('-c, --config <file>', 'configuration file', 'config.toml')
+    command(name, description)
+      .option('-c, --config <file>', 'configuration file', 'config.toml')
+      .option(
+        '--allow-ignored <key>',
+        'ignore this key although it is refused, such as runners.referees; may be given several times',
+        (key: string, keys: readonly string[]) => [...keys, key],
+        [],
+      )
 
   configured(
     'run',
     'Run jobs until a signal arrives: SIGTERM and SIGINT stop fast, SIGQUIT finishes the running jobs; a second signal stops harder.',
   )
     .option('--takeover', 'take the fleets and their running jobs over from the process that has them, which then ends')
-    .action(async ({ config, takeover }: { config: string; takeover?: true }) =>
-      exit(await (await import('./run-command.ts')).run(config, { takeover: takeover === true }, output)),
+    .action(async ({ config, takeover, allowIgnored }: Configured & { takeover?: true }) =>
+      exit(await (await import('./run-command.ts')).run(config, { takeover: takeover === true, allowIgnored }, output)),
     )
   configured('validate', 'Check a configuration and report every problem in it. Contacts no instance.').action(
-    async ({ config }: { config: string }) =>
-      exit(await (await import('./validate-command.ts')).validate(config, output)),
+    async ({ config, ...options }: Configured) =>
+      exit(await (await import('./validate-command.ts')).validate(config, options, output)),
   )
   configured('plan', 'Print what would be done now, and why. Reads the instance groups and changes nothing.')
     .option('--json', 'print JSON')
-    .action(async ({ config, json }: { config: string; json?: true }) =>
-      exit(await (await import('./plan-command.ts')).plan(config, { json: json === true }, output)),
+    .action(async ({ config, json, allowIgnored }: Configured & { json?: true }) =>
+      exit(await (await import('./plan-command.ts')).plan(config, { json: json === true, allowIgnored }, output)),
     )
   configured('status', 'Show the runners, instances and jobs of the running manager, or as the last one left them.')
     .option('--json', 'print JSON')
-    .action(async ({ config, json }: { config: string; json?: true }) =>
-      exit(await (await import('./status-command.ts')).status(config, { json: json === true }, output)),
+    .action(async ({ config, json, allowIgnored }: Configured & { json?: true }) =>
+      exit(await (await import('./status-command.ts')).status(config, { json: json === true, allowIgnored }, output)),
     )
   configured(
     'explain',
@@ -62,8 +75,7 @@ export function createProgram(output: Output, exit: (code: number) => void): Com
         json,
         last = 20,
         ...what
-      }: {
-        config: string
+      }: Configured & {
         json?: true
         last?: number
         job?: string

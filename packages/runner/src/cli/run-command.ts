@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { systemClock } from '@runner-core/fleeting'
-import { lateConfigError, loadConfig } from '../config/load-config.ts'
+import { lateConfigError, loadRunnable } from '../config/load-config.ts'
 import { type ConfigError, describeProblem } from '../config/problem.ts'
 import type { Settings } from '../config/settings.ts'
 import { stateDirectory } from '../config/state-settings.ts'
@@ -18,23 +18,34 @@ const stopMarginMs = 30_000
  * `runner-core run`: works until a signal stops it, or another process takes its work over. Thrown: `ConfigError`, and
  * what `Runner.start` throws; nothing runs then.
  */
-export async function run(file: string, { takeover }: { readonly takeover: boolean }, output: Output): Promise<number> {
-  const { settings, warnings, advice } = await loadConfig(file)
+export async function run(
+  file: string,
+  { takeover, allowIgnored }: { readonly takeover: boolean; readonly allowIgnored: readonly string[] },
+  output: Output,
+): Promise<number> {
+  const { settings, warnings, advice, refused } = await loadRunnable(file, { allowIgnored })
   const stateless = settings.runners.findIndex((runner) => stateDirectory(settings, runner) === undefined)
   if (takeover && stateless >= 0)
     throw lateConfigError(file, {
-      path: `runners[${stateless}]`,
+      path: `runners[${placeInFile(stateless, refused)}]`,
       message: 'expected state_dir, which --takeover needs, got none',
     })
   const { logger, sink } = openProcessLog(settings, output)
   for (const warning of warnings)
     logger.warn({ problem: describeProblem(warning, file) }, 'configuration needs attention')
   for (const each of advice) logger.info({ problem: describeProblem(each, file) }, 'configuration could be safer')
+  for (const { name, problems } of refused)
+    for (const problem of problems)
+      logger.error({ runner_name: name, problem: describeProblem(problem, file) }, 'runner is refused')
   const systemId = loadSystemId({ folder: dirname(file), random: Math.random, logger })
   const runner = await Runner.start({
     settings,
     systemId,
     takeover,
+    refused: refused.map(({ name, problems }) => ({
+      name,
+      problems: problems.map((problem) => describeProblem(problem, file)),
+    })),
     logger,
     ...(sink !== undefined && { log: sink }),
   }).catch((error: unknown) => {
@@ -56,6 +67,11 @@ export async function run(file: string, { takeover }: { readonly takeover: boole
   // Whatever a plugin or a library left open must not keep a stopped process.
   setTimeout(() => process.exit(code), lingerMs).unref()
   return code
+}
+
+/** Which entry of the file a runner is, those that are refused counted too. */
+function placeInFile(index: number, refused: readonly { readonly index: number }[]): number {
+  return refused.reduce((place, each) => (each.index <= place ? place + 1 : place), index)
 }
 
 /** Longest time that a fast stop takes when all goes as configured, and a margin, milliseconds. */

@@ -1,4 +1,4 @@
-import { loadConfig } from '../config/load-config.ts'
+import { loadRunnable } from '../config/load-config.ts'
 import { readStatus } from '../status/read-records.ts'
 import { statusLines } from '../status/status-lines.ts'
 import { exitCode } from './exit-code.ts'
@@ -8,8 +8,12 @@ import type { Output } from './output.ts'
 const timeoutMs = 10_000
 
 /** `runner-core status`. Thrown: `ConfigError`, `NoManagerError`. */
-export async function status(file: string, { json }: { readonly json: boolean }, output: Output): Promise<number> {
-  const { settings } = await loadConfig(file)
+export async function status(
+  file: string,
+  { json, allowIgnored }: { readonly json: boolean; readonly allowIgnored: readonly string[] },
+  output: Output,
+): Promise<number> {
+  const { settings } = await loadRunnable(file, { allowIgnored })
   const wallTime = (): number => Date.now()
   const answer = await readStatus({ settings, wallTime, signal: AbortSignal.timeout(timeoutMs) })
   if (json) output.out(JSON.stringify({ isRunning: answer.isRunning, ...answer.status }, undefined, 2))

@@ -4,6 +4,7 @@ import { loadPlugin } from '@runner-core/fleeting/plugins'
 import { checkPlugins, type FindPlugin } from './checks/check-plugins.ts'
 import { trustWarnings } from './checks/trust.ts'
 import { isEverywhere } from './is-everywhere.ts'
+import { isRefusedKey } from './key-verdicts.ts'
 import { namedGroups } from './named-groups.ts'
 import { acceptConfig, type ParsedConfig, placeProblems, readConfig } from './parse-config.ts'
 import { ConfigError, type Problem } from './problem.ts'
@@ -14,19 +15,82 @@ export interface LoadedConfig extends ParsedConfig {
   readonly advice: readonly Problem[]
 }
 
+/** A configuration of which some runners may be refused. */
+export interface RunnableConfig extends LoadedConfig {
+  /** Those of the file that are not in `settings`, in its order. */
+  readonly refused: readonly RefusedRunner[]
+}
+
+/** A `[[runners]]` entry that does not run, since something is wrong with it. */
+interface RefusedRunner {
+  /** Its place in the file. */
+  readonly index: number
+  /** Where it has none: its place, `runners[1]`. */
+  readonly name: string
+  readonly problems: readonly Problem[]
+}
+
+export interface LoadConfigOptions {
+  /** Default: `loadPlugin`. */
+  readonly findPlugin?: FindPlugin
+  /** See `ConfigSource`. */
+  readonly allowIgnored?: readonly string[]
+}
+
 /**
  * Reads a configuration file and checks everything that can be checked without touching a machine: keys, files, plugins
  * and the plugins' own settings. Relative paths in it are relative to the working directory. Thrown: `ConfigError` with
  * every problem.
  */
 export async function loadConfig(file: string, findPlugin: FindPlugin = loadPlugin): Promise<LoadedConfig> {
+  const { refused, ...config } = await loadRunnable(file, { findPlugin })
+  if (refused.length > 0)
+    throw new ConfigError(
+      file,
+      refused.flatMap(({ problems }) => problems),
+    )
+  return config
+}
+
+/**
+ * The same, where runners with a problem are left out. Thrown: `ConfigError` with every problem, when one concerns all
+ * runners, or none is left.
+ */
+export async function loadRunnable(
+  file: string,
+  { findPlugin = loadPlugin, allowIgnored = [] }: LoadConfigOptions = {},
+): Promise<RunnableConfig> {
+  const unknown = allowIgnored.filter((name) => !isRefusedKey(name))
+  if (unknown.length > 0)
+    throw new ConfigError(
+      file,
+      unknown.map((name) => ({
+        path: '',
+        message: `--allow-ignored: expected a key that is refused, got ${JSON.stringify(name)}`,
+      })),
+    )
   const toml = readConfigFile(file)
-  const read = readConfig(toml, { file })
-  const pluginProblems = await checkPlugins(read.settings.runners ?? [], findPlugin)
-  const problems = [...read.problems, ...pluginProblems]
+  const read = readConfig(toml, { file, allowIgnored })
   const { settings } = read
-  const advice = [...trustWarnings(settings.runners ?? []), ...listensEverywhere(settings), ...readableByOthers(file)]
-  return { ...acceptConfig(toml, { ...read, problems }, { file }), advice: placeProblems(toml, advice) }
+  const runners = settings.runners ?? []
+  const problems = placeProblems(toml, [...read.problems, ...(await checkPlugins(runners, findPlugin))])
+  const refused = runners.map((_, index) => problems.filter(({ path }) => isInRunner(path, index)))
+  const ofNone = problems.filter(({ path }) => !runners.some((_, index) => isInRunner(path, index)))
+  if (ofNone.length > 0 || (problems.length > 0 && refused.every(({ length }) => length > 0)))
+    throw new ConfigError(file, problems)
+  const advice = [...trustWarnings(runners), ...listensEverywhere(settings), ...readableByOthers(file)]
+  const runnable = { ...settings, runners: runners.filter((_, index) => refused[index]?.length === 0) }
+  return {
+    ...acceptConfig(toml, { settings: runnable, problems: [], warnings: read.warnings }, { file }),
+    advice: placeProblems(toml, advice),
+    refused: refused.flatMap((each, index) =>
+      each.length === 0 ? [] : { index, name: runners[index]?.name ?? `runners[${index}]`, problems: each },
+    ),
+  }
+}
+
+function isInRunner(path: string, index: number): boolean {
+  return path === `runners[${index}]` || path.startsWith(`runners[${index}].`)
 }
 
 /**

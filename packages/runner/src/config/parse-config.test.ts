@@ -89,6 +89,7 @@ custom_build_dir = { enabled = true }
 feature_flags = { FF_SCRIPT_SECTIONS = true, FF_TIMESTAMPS = false }
 limit = 30
 request_concurrency = 2
+strict_check_interval = true
 output_limit = 1
 detach = false
 reconnect_grace = "20s"
@@ -229,6 +230,7 @@ preemptive_mode = true
         customBuildDir: { enabled: true },
         limit: 30,
         requestConcurrency: 2,
+        strictCheckInterval: true,
         outputLimitBytes: 1_024,
         detach: false,
         reconnectGraceMs: 20_000,
@@ -429,18 +431,67 @@ describe('one bad value, one problem', () => {
   })
 })
 
-test('keys that GitLab Runner has and we do not are warned about by name', () => {
+test('keys of GitLab Runner that are not heeded are warned about where nothing is lost', () => {
   const { warnings } = parseConfig(
-    `[session_server]\n${minimal}vm_isolation = true\n[runners.referees]\nmetrics = 1\n`,
+    `connection_max_age = "1m"\n${runner}token_obtained_at = 2024-01-01T00:00:00Z\n[runners.autoscaler]\nplugin = "aws"\nreservation_throttling = true\n[runners.ssh]\nuser = "ci"\n`,
     {
       readFile,
     },
   )
   expect(warnings).toEqual([
-    { path: 'session_server', message: 'not supported yet, ignored', line: 1 },
-    { path: 'runners[0].autoscaler.vm_isolation', message: 'not supported yet, ignored', line: 9 },
-    { path: 'runners[0].referees', message: 'not supported yet, ignored', line: 10 },
+    {
+      path: 'connection_max_age',
+      message: 'has no effect: a connection to GitLab is closed after a minute without a request',
+      line: 1,
+    },
+    {
+      path: 'runners[0].autoscaler.reservation_throttling',
+      message: 'has no effect: an idle request for a job pins no instance',
+      line: 10,
+    },
+    { path: 'runners[0].ssh', message: 'has no effect: it is about another executor', line: 11 },
   ])
+})
+
+describe('a key of GitLab Runner that would be missed', () => {
+  const inRunner = (line: string): string => minimal.replace('[runners.', `${line}\n[runners.`)
+  const times = (expires: string): string => inRunner(`token_expires_at = ${expires}`)
+
+  test.each([
+    [
+      '[session_server]\nlisten_address = ":1"\n',
+      'session_server: expected no such key, got a table; remove the table',
+    ],
+    ['user = "ci"\n', 'user: expected no such key, got "ci"; start the process as this user'],
+    ['sentry_dsn = "https://31337@h"\n', 'sentry_dsn: expected no such key, got a string of 15 characters; collect'],
+  ])('is a problem with what to do: %#', (top, problem) => {
+    expect(problemsOf(`${top}${minimal}`)).toEqual([expect.stringContaining(problem)])
+  })
+
+  test.each([
+    ['referees = { metrics = { queries = 1 } }', 'referees'],
+    ['clean_git_config = false', 'clean_git_config'],
+    ['artifact = { upload_timeout = "1m" }', 'artifact'],
+    ['token_expires_at = 2030-01-01T00:00:00Z', 'token_expires_at'],
+    ['use_slot_cgroups = true', 'use_slot_cgroups'],
+    ['cache = { s3 = { ServerSideEncryption = "KMS" } }', 'cache.s3.ServerSideEncryption'],
+    ['feature_flags = { FF_HASH_CACHE_KEYS = true }', 'feature_flags.FF_HASH_CACHE_KEYS'],
+  ])('may be ignored with a warning where that is allowed: %s', (line, key) => {
+    const [problem, ...more] = problemsOf(inRunner(line))
+    expect(problem).toMatch(
+      new RegExp(`^runners\\[0\\]\\.${key}: expected .*, or run with --allow-ignored runners\\.${key}$`),
+    )
+    expect(more).toEqual([])
+    const { warnings } = parseConfig(inRunner(line), { readFile, allowIgnored: [`runners.${key}`] })
+    expect(warnings).toMatchObject([{ path: `runners[0].${key}`, message: 'ignored, as --allow-ignored says' }])
+  })
+
+  test('is nothing where its value turns it off', () => {
+    for (const line of ['clean_git_config = true', 'use_slot_cgroups = false', 'artifact = {}', 'labels = {}'])
+      expect(problemsOf(inRunner(line)), line).toEqual([])
+    expect(problemsOf(inRunner('experimental = { boot_verify = { enabled = false, timeout = "5m" } }'))).toEqual([])
+    expect(problemsOf(times('0001-01-01T00:00:00Z'))).toEqual([])
+  })
 })
 
 test.each([

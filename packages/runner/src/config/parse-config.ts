@@ -11,13 +11,15 @@ import type { ReadRunner } from './read-runner.ts'
 import type { Settings } from './settings.ts'
 import { defaultStateKeyFile, keyBesideState, withStorageDirectory } from './state-settings.ts'
 import { configTable } from './tables/config-table.ts'
-import { table } from './tables/schema.ts'
+import { nameOf, table } from './tables/schema.ts'
 
 export interface ConfigSource {
   /** Name of the file, for messages. Default `config.toml`. */
   readonly file?: string
   /** Reads a file that the configuration names; throws as `fs.readFileSync` does, which is the default. */
   readonly readFile?: (path: string) => string
+  /** Keys that are refused and may be ignored with a warning: `runners.referees`. Default: none. */
+  readonly allowIgnored?: readonly string[]
 }
 
 export interface ParsedConfig {
@@ -49,7 +51,7 @@ export function parseConfig(toml: string, source: ConfigSource = {}): ParsedConf
  */
 export function readConfig(
   toml: string,
-  { file = 'config.toml', readFile = readTextFile }: ConfigSource = {},
+  { file = 'config.toml', readFile = readTextFile, allowIgnored = [] }: ConfigSource = {},
 ): ReadConfig {
   const found: Problem[] = []
   const told: Problem[] = []
@@ -58,6 +60,7 @@ export function readConfig(
     problem: (path, message) => found.push({ path, message }),
     warning: (path, message) => told.push({ path, message }),
     readFile,
+    mayIgnore: (path) => allowIgnored.includes(nameOf(path)),
   })
   const read = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) => runner ?? {})
   const unused = unusedTables(read ?? [])

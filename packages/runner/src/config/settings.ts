@@ -82,6 +82,7 @@ export interface RunnerSettings {
   /** Jobs at once; `Infinity`: no bound of its own. */
   readonly limit: number
   readonly requestConcurrency: number
+  readonly strictCheckInterval: boolean
   readonly outputLimitBytes: number
   /** Whether jobs outlive their connection. */
   readonly detach: boolean

@@ -29,6 +29,7 @@ class World {
         checkIntervalMs: 3_000,
         requestConcurrency: 4,
         unhealthyRequestsLimit: 3,
+        strictCheckInterval: false,
         unhealthyIntervalMs: 300_000,
       },
       bounds: [],

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { firstPace, nextPace, type PaceRules, type PollPace, type PollResult } from './poll-pace.ts'
 
 const rules: PaceRules = {
+  strictCheckInterval: false,
   checkIntervalMs: 3_000,
   requestConcurrency: 4,
   unhealthyRequestsLimit: 3,
@@ -99,4 +100,12 @@ test('whatever comes, the limit stays within bounds and no wait is endless', () 
       expect(nextAt).toBeLessThanOrEqual(at.now + rules.unhealthyIntervalMs)
     }),
   )
+})
+
+test('with a strict interval, each request waits for it, also after a job and where the server parks requests', () => {
+  const strict = { ...rules, strictCheckInterval: true }
+  const at = { startedAt: 1_000, now: 1_100 }
+  const { nextAt, limit } = nextPace(firstPace, { result: 'job' }, at, strict)
+  expect({ nextAt, limit }).toEqual({ nextAt: 1_000 + rules.checkIntervalMs, limit: 1 })
+  expect(nextPace(firstPace, { result: 'none', askAgain: true }, at, strict).nextAt).toBe(1_000 + rules.checkIntervalMs)
 })

@@ -49,6 +49,8 @@ export interface PaceRules {
   readonly requestConcurrency: number
   readonly unhealthyRequestsLimit: number
   readonly unhealthyIntervalMs: number
+  /** Whether each request waits for the check interval, also after a job. */
+  readonly strictCheckInterval: boolean
 }
 
 /** The longest wait after failures, unless the check interval is longer. */
@@ -76,13 +78,17 @@ export function nextPace(
   { startedAt, now }: { readonly startedAt: number; readonly now: number },
   rules: PaceRules,
 ): PollPace {
-  const { checkIntervalMs } = rules
+  const { checkIntervalMs, strictCheckInterval } = rules
   switch (result) {
     case 'job':
-      return { ...firstPace, limit: Math.min(rules.requestConcurrency, pace.limit + 1), nextAt: now }
+      return {
+        ...firstPace,
+        limit: strictCheckInterval ? 1 : Math.min(rules.requestConcurrency, pace.limit + 1),
+        nextAt: strictCheckInterval ? startedAt + checkIntervalMs : now,
+      }
     case 'none': {
       const limit = Math.max(1, Math.floor(pace.limit / 2))
-      if (!askAgain) return { ...firstPace, limit, nextAt: startedAt + checkIntervalMs }
+      if (!askAgain || strictCheckInterval) return { ...firstPace, limit, nextAt: startedAt + checkIntervalMs }
       const shareMs = checkIntervalMs / followUpsPerInterval
       const followUpsPaidAt = Math.max(pace.followUpsPaidAt, now) + shareMs
       return { ...firstPace, limit, nextAt: Math.max(now, followUpsPaidAt - maxFollowUps * shareMs), followUpsPaidAt }

@@ -27,6 +27,12 @@ test.each([
   ['a runner that works', { running: good }, [], []],
   ['a start under way', {}, [], ['the fleet is starting']],
   ['a fleet that another process has taken', { hasDeparted: true as const }, [], ['this process has lost the fleet']],
+  [
+    'an entry of the file that is refused',
+    { refusals: ['one', 'two'] },
+    [],
+    ['it does not run: one', 'it does not run: two'],
+  ],
   ['a start that fails', { startError: 'no permission' }, [], ['the fleet does not start: no permission']],
   [
     'a token that was refused once',

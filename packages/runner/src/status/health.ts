@@ -31,6 +31,8 @@ export interface RunnerProgress {
   }
   /** Why its fleet has not started, once a try failed. */
   readonly startError?: string
+  /** What is wrong with its entry in the configuration: it does not run. */
+  readonly refusals?: readonly string[]
   /** Another process has its fleet: nothing is done for it here any more. */
   readonly hasDeparted?: true
 }
@@ -45,7 +47,7 @@ export interface HealthReport {
 
 export interface RunnerHealth {
   readonly name: string
-  readonly state: PollerState | 'starting' | 'departed'
+  readonly state: PollerState | 'starting' | 'departed' | 'refused'
   /** Each makes the answer `unavailable`. */
   readonly problems: readonly string[]
   /** What somebody may want to look at, and a restart would not mend. */
@@ -72,7 +74,7 @@ export function assessHealth(
 ): HealthReport {
   const report = runners.map((runner) => ({
     name: runner.name,
-    state: runner.running?.poller ?? (runner.hasDeparted ? ('departed' as const) : ('starting' as const)),
+    state: runner.running?.poller ?? stateWithoutFleet(runner),
     problems: kind === 'live' ? hangs(runner, now) : [...hangs(runner, now), ...hindrances(runner, now)],
     warnings: kind === 'live' ? [] : warnings(runner, now),
   }))
@@ -80,6 +82,11 @@ export function assessHealth(
   if (kind === 'live' || logTrouble === undefined) return { status, runners: report }
   const { code, lost } = logTrouble
   return { status, runners: report, warnings: [`the log cannot be written (${code}), ${lost} lines are lost`] }
+}
+
+function stateWithoutFleet({ hasDeparted, refusals }: RunnerProgress): RunnerHealth['state'] {
+  if (refusals !== undefined) return 'refused'
+  return hasDeparted === true ? 'departed' : 'starting'
 }
 
 function hangs({ running }: RunnerProgress, now: number): readonly string[] {
@@ -94,7 +101,8 @@ function hangs({ running }: RunnerProgress, now: number): readonly string[] {
   ]
 }
 
-function hindrances({ running, startError, hasDeparted }: RunnerProgress, now: number): readonly string[] {
+function hindrances({ running, startError, hasDeparted, refusals }: RunnerProgress, now: number): readonly string[] {
+  if (refusals !== undefined) return refusals.map((problem) => `it does not run: ${problem}`)
   if (hasDeparted) return ['this process has lost the fleet']
   if (running === undefined)
     return [startError === undefined ? 'the fleet is starting' : `the fleet does not start: ${startError}`]

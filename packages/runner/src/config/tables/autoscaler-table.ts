@@ -1,6 +1,7 @@
 import type { ConnectorConfig } from '@runner-core/fleeting'
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { AutoscalerSettings, ScaleThrottle, StateStorageSettings } from '../settings.ts'
+import { refused, without } from './foreign-key.ts'
 import {
   anyNumber,
   anyTable,
@@ -21,7 +22,6 @@ import { byDefault, list, optional, required, type TableSchema, table } from './
 const buckets = list(anyNumber({ min: 0 }), { min: 1 })
 
 const policyTable: TableSchema<IdlePolicy> = {
-  notYet: [],
   fields: {
     periods: byDefault(
       'periods',
@@ -58,7 +58,6 @@ const policyTable: TableSchema<IdlePolicy> = {
 }
 
 const throttleTable: TableSchema<ScaleThrottle> = {
-  notYet: [],
   fields: {
     perSecond: byDefault(
       'limit',
@@ -75,7 +74,6 @@ const throttleTable: TableSchema<ScaleThrottle> = {
 }
 
 const connectorTable: TableSchema<ConnectorConfig> = {
-  notYet: [],
   fields: {
     os: optional(
       'os',
@@ -131,7 +129,6 @@ const connectorTable: TableSchema<ConnectorConfig> = {
 }
 
 const stateStorageTable: TableSchema<StateStorageSettings> = {
-  notYet: [],
   fields: {
     enabled: byDefault(
       'enabled',
@@ -150,7 +147,12 @@ const stateStorageTable: TableSchema<StateStorageSettings> = {
 }
 
 export const autoscalerTable: TableSchema<AutoscalerSettings> = {
-  notYet: ['log_external_ip', 'log_internal_ip', 'reservation_throttling', 'vm_isolation'],
+  foreign: {
+    log_external_ip: refused('remove the key: the log of a job names its instance, not its address'),
+    log_internal_ip: refused('remove the key: the log of a job names its instance, not its address'),
+    reservation_throttling: without('an idle request for a job pins no instance'),
+    vm_isolation: refused('remove the table: jobs have no virtual machines of their own on an instance'),
+  },
   fields: {
     fleet: optional(
       'fleet',

@@ -1,18 +1,19 @@
 import type { CacheSettings, S3CacheSettings } from '../settings.ts'
+import { notApplicable, refused, without } from './foreign-key.ts'
 import { bucketName, flag, hostAddress, nonEmptyText, oneOf, secretText, wholeNumber } from './kinds.ts'
 import { byDefault, optional, type TableSchema, table } from './schema.ts'
 
 const s3Table: TableSchema<S3CacheSettings> = {
-  notYet: [
-    'Accelerate',
-    'AssumeRoleMaxConcurrency',
-    'DisableAssumeRoleCredentialsCaching',
-    'DualStack',
-    'RoleARN',
-    'ServerSideEncryption',
-    'ServerSideEncryptionKeyID',
-    'UploadRoleARN',
-  ],
+  foreign: {
+    Accelerate: refused('name the accelerated server with ServerAddress'),
+    AssumeRoleMaxConcurrency: without('RoleARN and UploadRoleARN are refused'),
+    DisableAssumeRoleCredentialsCaching: without('RoleARN and UploadRoleARN are refused'),
+    DualStack: without('the server is the one that ServerAddress names'),
+    RoleARN: refused('run the process with credentials of this role, and AuthenticationType = "iam"'),
+    ServerSideEncryption: refused("set the bucket's default encryption"),
+    ServerSideEncryptionKeyID: refused("set the bucket's default encryption"),
+    UploadRoleARN: refused('run the process with credentials of this role, and AuthenticationType = "iam"'),
+  },
   fields: {
     serverAddress: byDefault('ServerAddress', 's3.amazonaws.com', hostAddress, 'The server: `host` or `host:port`.'),
     bucketName: optional('BucketName', bucketName, 'Bucket for the caches. Required with `Type = "s3"`.'),
@@ -35,7 +36,10 @@ const s3Table: TableSchema<S3CacheSettings> = {
 }
 
 export const cacheTable: TableSchema<CacheSettings> = {
-  notYet: ['azure', 'gcs'],
+  foreign: {
+    azure: notApplicable('Type = "azure" is refused'),
+    gcs: notApplicable('Type = "gcs" is refused'),
+  },
   fields: {
     type: optional(
       'Type',

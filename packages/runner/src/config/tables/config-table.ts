@@ -1,11 +1,20 @@
 import type { Settings } from '../settings.ts'
+import { notApplicable, refused, refusedSecret, without } from './foreign-key.ts'
 import { countOrUnbounded, hostName, listenAddress, nonEmptyText, oneOf, seconds } from './kinds.ts'
 import { runnerTable } from './runner-table.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 
 /** The file as a whole. */
 export const configTable: TableSchema<Settings> = {
-  notYet: ['connection_max_age', 'experimental', 'labels', 'machine', 'sentry_dsn', 'session_server', 'user'],
+  foreign: {
+    connection_max_age: without('a connection to GitLab is closed after a minute without a request'),
+    experimental: refused('remove the table: usage is not logged to files of its own'),
+    labels: refused('remove the table: labels are not sent to GitLab'),
+    machine: notApplicable('it is about the executor docker+machine'),
+    sentry_dsn: refusedSecret('collect errors from the log, with log_format = "json"'),
+    session_server: refused('remove the table: jobs have no interactive terminal'),
+    user: refused('start the process as this user'),
+  },
   fields: {
     concurrent: byDefault(
       'concurrent',

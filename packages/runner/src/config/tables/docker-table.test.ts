@@ -349,7 +349,7 @@ describe('one bad value, one problem', () => {
     ],
     [
       'service_slot_cgroup_template = "a/${slot}"',
-      'service_slot_cgroup_template: expected no such key, got "a/${slot}"; name a cgroup with `service_cgroup_parent`',
+      'service_slot_cgroup_template: expected no such key, got "a/${slot}"; name a cgroup with `service_cgroup_parent`, or run with --allow-ignored runners.docker.service_slot_cgroup_template',
     ],
     ['services = [{ alias = "a" }]', 'services[0].name: expected a non-empty string, got nothing'],
     ['priviledged = true', 'priviledged: expected a known key, got an unknown one; did you mean privileged?'],
@@ -427,6 +427,10 @@ test('a table that the executor does not use is ignored with a warning, whatever
 test('a key that changes nothing is ignored with a warning', () => {
   const { warnings } = parseConfig(engine('helper_image_autoset_arch_and_os = true'), { readFile })
   expect(warnings).toEqual([
-    { path: 'runners[0].docker.helper_image_autoset_arch_and_os', message: 'not supported yet, ignored', line: 8 },
+    {
+      path: 'runners[0].docker.helper_image_autoset_arch_and_os',
+      message: 'has no effect: the helper image is the one that helper_image names',
+      line: 8,
+    },
   ])
 })

@@ -27,11 +27,12 @@ import {
   volumes,
   words,
 } from './docker-kinds.ts'
+import { refused, without } from './foreign-key.ts'
 import { assignment, flag, nonEmptyText, oneOf, wholeNumber } from './kinds.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 
 const serviceTable: TableSchema<ConfiguredService> = {
-  notYet: ['suspend_data_path'],
+  foreign: { suspend_data_path: without('no environment is suspended') },
   fields: {
     name: required('name', nonEmptyText, 'Image of the service, with variables.'),
     alias: optional(
@@ -46,9 +47,9 @@ const serviceTable: TableSchema<ConfiguredService> = {
 }
 
 export const dockerTable: TableSchema<DockerSettings> = {
-  notYet: ['helper_image_autoset_arch_and_os'],
-  refused: {
-    service_slot_cgroup_template: 'name a cgroup with `service_cgroup_parent`',
+  foreign: {
+    helper_image_autoset_arch_and_os: without('the helper image is the one that helper_image names'),
+    service_slot_cgroup_template: refused('name a cgroup with `service_cgroup_parent`'),
   },
   fields: {
     host: optional(

@@ -1,4 +1,4 @@
-import { isTable, type Kind, show } from './schema.ts'
+import { isTable, type Kind, nameOf, show } from './schema.ts'
 import { unknownKeyMessage } from './unknown-key.ts'
 
 /** What becomes of one of GitLab Runner's feature flags in `[runners.feature_flags]`. */
@@ -17,7 +17,7 @@ const ofKubernetes = without('it is about Kubernetes')
 const ofWindows = without('it is about Windows and PowerShell')
 
 /** All flags of GitLab Runner 19.4. */
-const featureFlagVerdicts: Readonly<Record<string, FlagVerdict>> = {
+export const featureFlagVerdicts: Readonly<Record<string, FlagVerdict>> = {
   FF_NETWORK_PER_BUILD: heeded,
   FF_SCRIPT_SECTIONS: heeded,
   FF_TIMESTAMPS: heeded,
@@ -80,7 +80,7 @@ export const heededFlags: readonly string[] = Object.keys(featureFlagVerdicts).f
 /** `[runners.feature_flags]`: the value has the flags that are heeded. */
 export const featureFlags: Kind<Readonly<Record<string, boolean>>> = {
   expected: 'a table of feature flags, each true or false',
-  read(value, { path, problem, warning }) {
+  read(value, { path, problem, warning, mayIgnore }) {
     if (!isTable(value)) {
       problem(path, `expected a table of feature flags, got ${show(value)}`)
       return undefined
@@ -93,7 +93,12 @@ export const featureFlags: Kind<Readonly<Record<string, boolean>>> = {
       else if (typeof isOn !== 'boolean') problem(at, `expected true or false, got ${show(isOn)}`)
       else if (verdict.is === 'heeded') flags[name] = isOn
       else if (verdict.is === 'without effect') warning(at, `has no effect: ${verdict.because}`)
-      else if (isOn) problem(at, `expected false or no such key, got true; ${verdict.instead}`)
+      else if (isOn && mayIgnore?.(at) === true) warning(at, 'ignored, as --allow-ignored says')
+      else if (isOn)
+        problem(
+          at,
+          `expected false or no such key, got true; ${verdict.instead}, or run with --allow-ignored ${nameOf(at)}`,
+        )
     }
     return flags
   },

@@ -3,7 +3,6 @@ import { cronPeriodOrSeven, duration, pattern, timeZone } from './kinds.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 
 const jobQueuingDurationTable: TableSchema<JobQueuingDuration> = {
-  notYet: [],
   fields: {
     periods: required(
       'periods',
@@ -21,7 +20,6 @@ const jobQueuingDurationTable: TableSchema<JobQueuingDuration> = {
 }
 
 export const monitoringTable: TableSchema<MonitoringSettings> = {
-  notYet: [],
   fields: {
     jobQueuingDurations: byDefault(
       'job_queuing_durations',

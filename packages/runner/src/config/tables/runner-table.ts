@@ -3,6 +3,7 @@ import { autoscalerTable } from './autoscaler-table.ts'
 import { cacheTable } from './cache-table.ts'
 import { dockerTable } from './docker-table.ts'
 import { featureFlags, heededFlags } from './feature-flags.ts'
+import { type ForeignKey, isOff, notApplicable, refused, without } from './foreign-key.ts'
 import {
   assignment,
   countOrUnbounded,
@@ -23,33 +24,44 @@ import {
 import { monitoringTable } from './monitoring-table.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
 
-/** Keys of `[[runners]]` in GitLab Runner 19.4 that have no meaning here yet. */
-const notYet = [
-  'artifact',
-  'clean_git_config',
-  'custom',
-  'experimental',
-  'instance',
-  'kubernetes',
-  'labels',
-  'machine',
-  'parallels',
-  'proxy_exec',
-  'referees',
-  'safe_directory_checkout',
-  'slot_cgroup_template',
-  'ssh',
-  'step_runner_image',
-  'strict_check_interval',
-  'token_expires_at',
-  'token_obtained_at',
-  'tracing',
-  'use_slot_cgroups',
-  'virtualbox',
-]
+const otherExecutor = notApplicable('it is about another executor')
+
+/** Keys of `[[runners]]` in GitLab Runner 19.4 that are not heeded. */
+const foreign: Readonly<Record<string, ForeignKey>> = {
+  artifact: refused('remove the table: an upload may take as long as its job, and GitLab 10 minutes to answer it'),
+  clean_git_config: refused(
+    'remove the key: what a job leaves in the configuration of git is always removed before the next one',
+    (value) => value !== false,
+  ),
+  custom: otherExecutor,
+  experimental: refused('remove the table: no job is run at the start'),
+  instance: refused('remove the table: jobs have no virtual machines of their own on an instance'),
+  kubernetes: otherExecutor,
+  labels: refused('remove the table: labels are not sent to GitLab'),
+  machine: otherExecutor,
+  parallels: otherExecutor,
+  proxy_exec: without('scripts run without a program between'),
+  referees: refused('remove the table: metrics of instances are not added to the artifacts of a job'),
+  safe_directory_checkout: without('git of the runner works in directories of every user'),
+  slot_cgroup_template: without('use_slot_cgroups is refused'),
+  ssh: otherExecutor,
+  step_runner_image: without('a job with steps fails, and its log says why'),
+  token_expires_at: refused(
+    'renew the token before that time, since it is not renewed here',
+    (value) => isOff(value) || isZeroTime(value),
+  ),
+  token_obtained_at: without('it is only a note', { isQuiet: true }),
+  tracing: refused('remove the table: no traces are sent'),
+  use_slot_cgroups: refused('limit jobs by what starts the instance'),
+  virtualbox: otherExecutor,
+}
+
+/** What `gitlab-runner register` writes for a token that does not expire. */
+function isZeroTime(value: unknown): boolean {
+  return value instanceof Date && value.getUTCFullYear() <= 1
+}
 
 const customBuildDirTable: TableSchema<CustomBuildDirSettings> = {
-  notYet: [],
   fields: {
     enabled: optional(
       'enabled',
@@ -60,7 +72,7 @@ const customBuildDirTable: TableSchema<CustomBuildDirSettings> = {
 }
 
 export const runnerTable: TableSchema<RunnerSettings> = {
-  notYet,
+  foreign,
   fields: {
     name: required('name', nonEmptyText, 'Name of the runner in logs, metrics and jobs. It must be unique.'),
     id: optional('id', wholeNumber({ min: 0 }), "The runner's number in GitLab; only logged."),
@@ -174,6 +186,12 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       8,
       wholeNumber({ min: 1 }),
       'Maximum number of requests for a job in flight. An idle runner has one in flight and holds one slot at most; there are more only while jobs arrive.',
+    ),
+    strictCheckInterval: byDefault(
+      'strict_check_interval',
+      false,
+      flag,
+      'true: the request after a job waits for `check_interval` too, so that several managers share a queue more evenly.',
     ),
     outputLimitBytes: byDefault(
       'output_limit',

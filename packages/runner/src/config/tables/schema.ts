@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { type ForeignKey, isOff } from './foreign-key.ts'
 import { unknownKeyMessage } from './unknown-key.ts'
 
 /** What reading needs besides the value: where it stands, and whom to tell. */
@@ -15,6 +16,8 @@ export interface ReadContext {
   readonly warning: (path: string, message: string) => void
   /** Reads a file that the configuration names; throws as `fs.readFileSync` does. */
   readonly readFile: (path: string) => string
+  /** Whether a key that is refused may be ignored all the same. Default: none may. */
+  readonly mayIgnore?: (path: string) => boolean
 }
 
 /** A kind of value: reads one from TOML. */
@@ -49,13 +52,8 @@ export interface Field<T> {
 /** The keys of a table, by the property that each becomes. */
 export type TableSchema<S> = {
   readonly fields: { readonly [K in keyof S]-?: Field<Exclude<S[K], undefined>> }
-  /** Keys that GitLab Runner knows here and this program does not: they warn. */
-  readonly notYet: readonly string[]
-  /**
-   * Keys that GitLab Runner knows here and that cannot be ignored, each with what to do instead: they are problems,
-   * unless their value is as if they were not there.
-   */
-  readonly refused?: Readonly<Record<string, string>>
+  /** Keys that GitLab Runner knows here and that are not heeded. */
+  readonly foreign?: Readonly<Record<string, ForeignKey>>
 }
 
 export function required<T>(key: string, kind: Kind<T>, doc: string): Field<T> {
@@ -114,7 +112,7 @@ export function list<T>(item: Kind<T>, { min = 0 }: { readonly min?: 0 | 1 } = {
 export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
   const fields = Object.entries(schema.fields) as [keyof S & string, Field<unknown>][]
   const known = fields.map(([, { key }]) => key)
-  const { refused = {} } = schema
+  const { foreign = {} } = schema
   return {
     expected: 'a table',
     table: schema as TableSchema<object>,
@@ -127,9 +125,7 @@ export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
       const at = (key: string): string => (context.path === '' ? key : `${context.path}.${key}`)
       for (const key of Object.keys(value)) {
         if (known.includes(key)) continue
-        const instead = Object.hasOwn(refused, key) ? refused[key] : undefined
-        if (schema.notYet.includes(key)) context.warning(at(key), 'not supported yet, ignored')
-        else if (instead !== undefined) refuse(at(key), value[key], instead, context)
+        if (Object.hasOwn(foreign, key)) readForeign(at(key), value[key], foreign[key]!, context)
         else context.problem(at(key), unknownKeyMessage(key, known))
       }
       const result: Record<string, unknown> = {}
@@ -145,9 +141,22 @@ export function table<S extends object>(schema: TableSchema<S>): Kind<S> {
   }
 }
 
-function refuse(path: string, value: unknown, instead: string, { problem }: ReadContext): void {
-  if (value !== false && value !== '' && value !== 0)
-    problem(path, `expected no such key, got ${show(value)}; ${instead}`)
+function readForeign(path: string, value: unknown, foreign: ForeignKey, context: ReadContext): void {
+  const { problem, warning, mayIgnore } = context
+  if (foreign.is !== 'refused') {
+    if (foreign.isQuiet !== true) warning(path, `has no effect: ${foreign.because}`)
+    return
+  }
+  const { instead, unless = isOff, isSecret = false } = foreign
+  const got = isSecret ? showType(value) : show(value)
+  if (unless(value)) return
+  if (mayIgnore?.(path) === true) warning(path, 'ignored, as --allow-ignored says')
+  else problem(path, `expected no such key, got ${got}; ${instead}, or run with --allow-ignored ${nameOf(path)}`)
+}
+
+/** A key without what tells tables of one array apart: `runners.autoscaler.vm_isolation`. */
+export function nameOf(path: string): string {
+  return path.replaceAll(/\[\d+\]/g, '')
 }
 
 /**
