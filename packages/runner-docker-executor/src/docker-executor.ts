@@ -22,8 +22,8 @@ import {
   Sweeps,
 } from '@runner-core/runner-executor'
 import type { Acquisition, Reservation } from '@runner-core/taskscaler'
+import { EngineSweeper, type OwnInstances } from './cleanup/engine-sweeper.ts'
 import { removeAttempt } from './cleanup/remove-attempt.ts'
-import { sweepEngine } from './cleanup/sweep-engine.ts'
 import { KnownShells } from './containers/known-shells.ts'
 import { DockerEnvironment, environmentCode } from './docker-environment.ts'
 import { type DockerHandle, parseDockerHandle } from './docker-handle.ts'
@@ -62,6 +62,8 @@ export interface DockerExecutorOptions extends Pick<PlaceFinderOptions, 'scaler'
   readonly concurrentIds: ConcurrentIds
   /** @defaultValue a script ends with its manager */
   readonly outlives?: OutlivingOptions | undefined
+  /** Whose Engines are swept also without a job. @defaultValue none */
+  readonly instances?: OwnInstances | undefined
   /** Bytes of each container's output that its Engine keeps. @defaultValue 100,000,000 */
   readonly logBytes?: number
   /** How long a job's processes have from `TERM` to `KILL`, milliseconds. @defaultValue 10,000 */
@@ -107,11 +109,11 @@ export class DockerExecutor implements JobExecutor {
   readonly #shells = new KnownShells()
   /** Attempts under way, and those of an earlier manager that are to be resumed. */
   readonly #active = new Set<string>()
-  /** Instances on whose Engine nothing is left of jobs that are over. */
-  readonly #swept = new Set<string>()
+  readonly #sweeper: EngineSweeper
 
   constructor(options: DockerExecutorOptions) {
     this.#options = options
+    this.#sweeper = new EngineSweeper({ ...options, isActive: (attempt) => this.#active.has(attempt) })
     this.#finder = new PlaceFinder(options)
     this.#left = new LeftPlaces(options)
   }
@@ -174,8 +176,8 @@ export class DockerExecutor implements JobExecutor {
           : error
       // It would fail the next job, too.
       if (failure instanceof EnvironmentError && failure.code === 'unwritable') acquisition.condemn(failure.message)
-      // What the Engine was making then may be there only after all else was removed: the next job looks for it.
-      this.#swept.delete(instanceId)
+      // What the Engine was making then may be there only after all else was removed.
+      this.#sweeper.note(instanceId)
       this.#remove(instanceId, link, attempt)
       this.#options.concurrentIds.giveBack(concurrentId)
       await acquisition[Symbol.asyncDispose]()
@@ -197,22 +199,38 @@ export class DockerExecutor implements JobExecutor {
     const { outlives } = this.#options
     if (known === undefined || outlives === undefined)
       return await this.#left.giveUp(acquisition, 'its containers do not outlive their manager')
-    return await this.#left.resume(acquisition, {
-      concurrentId: known.concurrentId,
-      reconnectGraceMs: outlives.reconnectGraceMs,
-      place: (connection) => {
-        const slot = { acquisition, connection }
-        const link = this.#link(slot)
-        const { clock, logger } = this.#options
-        // Whoever began the job has told of services that ended, or did not live to see it.
-        const log = { line: ignore, warning: ignore, progress: ignore, addSecret: ignore }
-        return this.#place(slot, link, new ServiceWatch({ link, services: known.services, log, clock, logger }), known)
-      },
-    })
+    try {
+      return await this.#left.resume(acquisition, {
+        concurrentId: known.concurrentId,
+        reconnectGraceMs: outlives.reconnectGraceMs,
+        place: (connection) => {
+          const slot = { acquisition, connection }
+          const link = this.#link(slot)
+          const { clock, logger } = this.#options
+          // Whoever began the job has told of services that ended, or did not live to see it.
+          const log = { line: ignore, warning: ignore, progress: ignore, addSecret: ignore }
+          return this.#place(
+            slot,
+            link,
+            new ServiceWatch({ link, services: known.services, log, clock, logger }),
+            known,
+          )
+        },
+      })
+    } catch (error) {
+      // The job ends with this, and its containers with the job.
+      this.#active.delete(known.attempt)
+      this.#sweeper.note(acquisition.instanceId)
+      throw error
+    }
+  }
+
+  sweepLeft(): void {
+    this.#sweeper.begin()
   }
 
   async sweepsEnded(): Promise<void> {
-    await this.#sweeps.ended()
+    await Promise.all([this.#sweeps.ended(), this.#sweeper.ended()])
   }
 
   async #furnish(
@@ -235,7 +253,7 @@ export class DockerExecutor implements JobExecutor {
     const { settings, environmentVariables, buildsDir, cacheDir, logBytes = 100_000_000 } = this.#options
     const plan = planContainers(job, settings, environmentVariables)
     await this.#awaitEngine(link, log, signal)
-    this.#sweep(slot)
+    this.#sweeper.sweep(slot.acquisition.instanceId, slot.connection)
     const furnished = await furnishJob({
       ...this.#options,
       shells: this.#shells,
@@ -337,38 +355,12 @@ export class DockerExecutor implements JobExecutor {
       const engine = await link.engine(limit.signal)
       await removeAttempt(engine, attempt, { keepsVolumes: settings.volumeKeep, clock, signal: limit.signal })
     } catch (error) {
-      // Where the instance goes, so do they; else the next job there has them removed.
-      this.#swept.delete(instanceId)
+      // Where the instance goes, so do they.
+      this.#sweeper.note(instanceId)
       logger.debug(
         { instance: instanceId, attempt, err: error },
         'containers of a job that is over may be left on an Engine',
       )
-    } finally {
-      link.close()
-    }
-  }
-
-  /** Removes, beside the job that comes first to an Engine, what is left there of jobs that are over. */
-  #sweep(slot: LentSlot): void {
-    const { instanceId } = slot.acquisition
-    if (this.#swept.has(instanceId)) return
-    this.#swept.add(instanceId)
-    // Of its own: it may take longer than the job, with which the job's is closed.
-    this.#sweeps.add(this.#sweepNow(instanceId, this.#link(slot)))
-  }
-
-  async #sweepNow(instanceId: string, link: EngineLink): Promise<void> {
-    const { clock, logger, fleet } = this.#options
-    using limit = deadline(clock, removeLimitMs, () => new Error(`no end within ${removeLimitMs / 1000} s`))
-    try {
-      const isActive = (attempt: string): boolean => this.#active.has(attempt)
-      const { signal } = limit
-      const attempts = await sweepEngine(await link.engine(signal), { fleet, isActive, clock, signal })
-      if (attempts.length > 0)
-        logger.info({ instance: instanceId, attempts: attempts.length }, 'removed what earlier jobs left on an Engine')
-    } catch (error) {
-      this.#swept.delete(instanceId)
-      logger.debug({ instance: instanceId, err: error }, 'an Engine could not be looked at for what earlier jobs left')
     } finally {
       link.close()
     }

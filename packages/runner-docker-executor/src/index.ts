@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { OwnInstances } from './cleanup/engine-sweeper.ts'
 export { DockerExecutor, type DockerExecutorOptions, type OutlivingOptions } from './docker-executor.ts'
 export { type DialEngine, Engine, type OpenEngineOptions } from './engine/engine.ts'
 export { EngineError, type EngineErrorCode } from './engine/engine-error.ts'

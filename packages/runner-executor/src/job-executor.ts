@@ -69,6 +69,11 @@ export interface JobExecutor {
    */
   resume(acquisition: Acquisition, handle: unknown, job: JobPayload): Promise<PreparedPlace>
   /**
+   * Removes from now on, beside the jobs, what is left on instances of jobs that have ended, also those of an earlier
+   * manager. To be called once, after the last {@link hold}. Absent: that is done before an instance is ready.
+   */
+  sweepLeft?(): void
+  /**
    * Resolves when nothing that jobs left is being ended or removed any more: within 15 s of the last release. Until
    * then the slots of those jobs are lent, and their instances cannot be removed.
    */

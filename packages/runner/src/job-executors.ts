@@ -1,9 +1,12 @@
 import type { Clock, Logger, Random } from '@runner-core/fleeting'
+import type { Provisioner } from '@runner-core/fleeting/provisioner'
+import type { FleetLease } from '@runner-core/fleeting/state'
 import type { ConcurrentIds, JobExecutor } from '@runner-core/runner-executor'
 import { InstanceExecutor, type LoginMemory, type SlotClaims } from '@runner-core/runner-instance-executor'
 import type { Taskscaler } from '@runner-core/taskscaler'
 import { fleetName, keptOutputBytes, type RunnerSettings } from './config/settings.ts'
 import { engineTarget } from './fleet/engine-plugin.ts'
+import { ownInstances } from './fleet/own-instances.ts'
 import type { RunnerFeature } from './gitlab/runner-info.ts'
 import { shortToken } from './identity/short-token.ts'
 
@@ -13,6 +16,9 @@ export interface ExecutorParts {
   readonly systemId: string
   readonly environment: NodeJS.ProcessEnv
   readonly scaler: Taskscaler
+  readonly provisioner: Pick<Provisioner, 'connect'>
+  /** Of the fleet. Absent: its state is not kept. */
+  readonly lease: Pick<FleetLease, 'write'> | undefined
   readonly concurrentIds: ConcurrentIds
   readonly claims: SlotClaims | undefined
   readonly logins: LoginMemory | undefined
@@ -46,7 +52,7 @@ export class JobExecutors {
     return parts.settings.docker === undefined ? instanceExecutor(parts) : this.#dockerExecutor(parts)
   }
 
-  #dockerExecutor({ settings, ...parts }: ExecutorParts): JobExecutor {
+  #dockerExecutor({ settings, provisioner, lease, ...parts }: ExecutorParts): JobExecutor {
     const { docker, autoscaler, cache, cacheDir, detach, reconnectGraceMs, environment, buildsDir, token } = settings
     return new this.#docker!.DockerExecutor({
       ...parts,
@@ -60,6 +66,7 @@ export class JobExecutors {
       acquireTimeoutMs: autoscaler.instanceAcquireTimeoutMs,
       logBytes: Math.max(leastLogBytes, keptOutputBytes(settings)),
       ...(detach && { outlives: { reconnectGraceMs } }),
+      instances: ownInstances({ scaler: parts.scaler, provisioner, lease }),
     })
   }
 }

@@ -396,7 +396,7 @@ export class Runner {
       redact: this.#redact,
       openState: (signal, onWait) =>
         openFleetState({ settings: whole, runner: settings, onWait, takeover, clock, logger, signal }),
-      createJobSupervisor: ({ scaler, queue, claims, state }, record, onSlotFree, ends) =>
+      createJobSupervisor: ({ provisioner, scaler, queue, claims, state }, record, onSlotFree, ends) =>
         new JobSupervisor({
           settings,
           client,
@@ -405,6 +405,8 @@ export class Runner {
             systemId,
             environment,
             scaler,
+            provisioner,
+            lease: state?.lease,
             concurrentIds: this.#concurrentIds,
             claims,
             logins: state?.logins,

@@ -13,6 +13,7 @@ import {
   keptOutputBytes,
   LogSink,
   type LogTrouble,
+  ownInstances,
   type RunnerSettings,
   RunnerSupervisor,
   Seal,
@@ -133,11 +134,11 @@ export class Manager {
       openState: (signal) => this.#openState(settings.name, signal),
       makeProvisioner: (given, signal) => this.#makeProvisioner(given, signal),
       makeScaler: (given, signal) => this.#makeScaler(given, signal),
-      createJobSupervisor: ({ scaler, queue, claims, state }, record, onSlotFree, ends) => {
+      createJobSupervisor: ({ provisioner, scaler, queue, claims, state }, record, onSlotFree, ends) => {
         const supervisor = new JobSupervisor({
           settings,
           client: this.#client,
-          executor: this.#executor(settings, scaler, state, claims),
+          executor: this.#executor(settings, scaler, provisioner, state, claims),
           identity,
           queue,
           observer: { started() {}, stageEnded() {}, ended() {} },
@@ -294,7 +295,8 @@ export class Manager {
   #executor(
     settings: RunnerSettings,
     scaler: Taskscaler,
-    state: Pick<FleetState, 'logins'> | undefined,
+    provisioner: Provisioner,
+    state: Pick<FleetState, 'logins' | 'lease'> | undefined,
     claims: SlotClaims | undefined,
   ): JobExecutor {
     const { process, random, systemId = ownSystemId } = this.#options
@@ -321,6 +323,7 @@ export class Manager {
         findUserFile: async () => undefined,
         logBytes: keptOutputBytes(settings),
         ...(detach && { outlives: { reconnectGraceMs } }),
+        instances: ownInstances({ scaler, provisioner, lease: state?.lease }),
         random,
       })
     return new InstanceExecutor({

@@ -75,6 +75,31 @@ describe('a new process on the state of an earlier one', () => {
     expect((await machine.lease.load(['acquisition'])).map(({ key }) => key).sort()).toEqual([next.key, 'job-2'].sort())
   })
 
+  it('lists instances that are ready, those that an earlier process had proven and condemned ones too', async () => {
+    const machine = new Machine()
+    let prove = (): void => {}
+    const readyCheck = (): Promise<void> =>
+      new Promise((resolve) => {
+        prove = resolve
+      })
+    const before = await machine.start({ readyCheck })
+    const acquiring = before.acquire(before.reserve())
+    await machine.clock.advance(40_000)
+    expect([before.snapshot().supply, before.readyInstances()]).toMatchObject([{ available: 0 }, []])
+    prove()
+    await machine.clock.advance(0)
+    const job = await acquiring
+    expect(before.readyInstances()).toEqual([job.instanceId])
+    const after = await machine.start()
+    const claimed = after.claimRestored(job.key)!
+    claimed.condemn('a test says so')
+    expect(after.readyInstances()).toEqual([job.instanceId])
+    after.release(claimed)
+    await machine.clock.advance(100)
+    expect(machine.group.ids).toEqual([job.instanceId])
+    expect(after.readyInstances()).toEqual([])
+  })
+
   it('warms instances that had jobs again beside them, and lends from them as before', async () => {
     const machine = new Machine()
     const warmed: string[] = []

@@ -326,6 +326,14 @@ export class Taskscaler implements AsyncDisposable {
     return Array.from(fleetSlots.hosts(), (host) => describeInstance(host, surroundings))
   }
 
+  /** Ids of the instances that are ready and not on their way out, whether their slots may be lent now or not. */
+  readyInstances(): string[] {
+    const ready: string[] = []
+    for (const host of this.#loop.fleetSlots.hosts())
+      if (host.proof === 'proven' && host.instance.state === 'running' && !host.isLeaving) ready.push(host.id)
+    return ready
+  }
+
   status(): TaskscalerStatus {
     const { fleetSlots, policy, lastPlan, passedAt, readyTimes } = this.#loop
     return {

@@ -9,17 +9,23 @@ export interface SweepOptions {
   readonly fleet: string
   /** Whether an attempt is under way, or left by an earlier manager and to be resumed. */
   readonly isActive: (attempt: string) => boolean
+  /**
+   * Asked between the look and the removal: rejects where a later manager may have made what was seen.
+   * @defaultValue there is none
+   */
+  readonly mayRemove?: () => Promise<void>
   readonly clock: Clock
   readonly signal: AbortSignal
 }
 
 /**
  * Removes what jobs of this fleet left on an Engine: those that are over, and what is of no use to anybody any more.
- * What others made stays. Returns the attempts. Rejects with `EngineError`, and with the signal's reason.
+ * What others made stays. Returns the attempts. Rejects with `EngineError`, with what `mayRemove` throws, and with the
+ * signal's reason.
  */
 export async function sweepEngine(
   engine: Engine,
-  { fleet, isActive, clock, signal }: SweepOptions,
+  { fleet, isActive, mayRemove, clock, signal }: SweepOptions,
 ): Promise<readonly string[]> {
   const filters = { label: [fleetLabel] }
   const [containers, networks, { Volumes: volumes }] = await engine.call(
@@ -38,6 +44,7 @@ export async function sweepEngine(
     labelled.flatMap(({ Labels: labels }) => (isOver(labels) ? [labels![attemptLabel]!] : []))
   const own = containers.filter(({ Labels: labels, Names: names }) => isOfAttempt(names, labels[attemptLabel] ?? ''))
   const left = new Set([...attemptsOf(own), ...attemptsOf(networks), ...attemptsOf(volumes ?? [])])
+  if (left.size > 0) await mayRemove?.()
   for (const attempt of left) await removeAttempt(engine, attempt, { clock, signal })
   return [...left]
 }

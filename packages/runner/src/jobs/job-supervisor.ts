@@ -309,6 +309,11 @@ export class JobSupervisor {
     if (outcome.state === 'failed') this.#failed += 1
   }
 
+  /** To be called once, when all jobs that an earlier process left are taken over: see `JobExecutor.sweepLeft`. */
+  sweepLeft(): void {
+    this.#options.executor.sweepLeft?.()
+  }
+
   /**
    * See `JobExecutor.sweepsEnded`. What jobs left whose end cannot be kept, as on a full disk, stays after a
    * while.

@@ -265,6 +265,7 @@ export class RunnerSupervisor {
     this.record.watch(fleet.provisioner)
     const supervisor = createJobSupervisor(fleet, this.record, () => poller.noteCapacity(), this.#parts.ends!)
     this.#takeOver(fleet, supervisor)
+    supervisor.sweepLeft()
     const poller: JobPoller<JobPayload> = new JobPoller<JobPayload>({
       rules: { ...settings, checkIntervalMs },
       bounds: [concurrent, this.#limit],
