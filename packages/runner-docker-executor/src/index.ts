@@ -13,6 +13,7 @@ export { openEngineSocket } from './engine/open-socket.ts'
 export { proveEngine } from './engine/prove-engine.ts'
 export { imageListProblems } from './images/allowed-images.ts'
 export { ImageWarmer, type ImageWarmerOptions } from './images/image-warmer.ts'
+export { type ListedImage, listedImageProblem } from './listed-image.ts'
 export { type DeviceMapping, parseDevice } from './settings/devices.ts'
 export type {
   ConfiguredService,

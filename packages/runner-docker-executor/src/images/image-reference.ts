@@ -2,6 +2,13 @@
 export class ImageNameError extends Error {
   override readonly name = 'ImageNameError'
   readonly code = 'invalid_image_name'
+  readonly reason: string
+
+  constructor(text: string, reason: string) {
+    const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text
+    super(`${JSON.stringify(shown)} is not a valid image name: ${reason}`)
+    this.reason = reason
+  }
 }
 
 /** An image by its name in a registry. */
@@ -48,8 +55,7 @@ export function parseImageReference(text: string): ImageReference {
   const id = idPattern.exec(text)?.[1]
   if (id !== undefined) return { kind: 'id', name: `sha256:${id}` }
   const fail = (why: string): never => {
-    const shown = text.length > 100 ? `${text.slice(0, 100)}…` : text
-    throw new ImageNameError(`${JSON.stringify(shown)} is not a valid image name: ${why}`)
+    throw new ImageNameError(text, why)
   }
   if (text === '') return fail('it is empty')
   if (text.length > longestReference) return fail(`it has more than ${longestReference} characters`)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { incompleteCaches } from './checks/incomplete-caches.ts'
 import { policiesWithoutEffect } from './checks/policies-without-effect.ts'
+import { uselessPrewarmImages } from './checks/prewarm-images.ts'
 import { sharedGroups } from './checks/shared-groups.ts'
 import { trustProblems, withTrust } from './checks/trust.ts'
 import { executorProblems, isInUnusedTable, unusedTables, withExecutorDefaults } from './executor-tables.ts'
@@ -75,6 +76,7 @@ export function readConfig(
       ...incompleteCaches(runners),
       ...sharedGroups(runners),
       ...trustProblems(runners),
+      ...uselessPrewarmImages(runners),
       ...keyBesideState({ ...settings, stateKeyFile }, runners),
     )
     warnings.push(...policiesWithoutEffect(runners))

@@ -359,6 +359,48 @@ describe('one bad value, one problem', () => {
   })
 })
 
+test('prewarmed images that cannot be, or that no job may have, are told by name', () => {
+  const environment = 'environment = ["REGISTRY=r.example.com", "OUTER=Upper"]'
+  const lists = `image = "debian:13"
+helper_image = "$REGISTRY/helper:1"
+allowed_images = ["ruby:*", "!ruby:2", "$REGISTRY/**", "r.example.com/**"]
+allowed_services = ["postgres:*"]
+services = [{ name = "redis" }]
+`
+  const prewarm = (images: readonly string[], given = lists): readonly string[] =>
+    problemsOf(
+      engine(`${given}prewarm_images = ${JSON.stringify(images)}`).replace('limit = 4', `limit = 4\n${environment}`),
+    ).map((each) => each.replace('runners[0].docker.prewarm_images', ''))
+  const useless = (image: string): string =>
+    `expected an image that allowed_images or allowed_services matches, or that this table names, got "${image}"`
+  expect(
+    prewarm([
+      'ruby:3',
+      '$REGISTRY/a',
+      'debian:13',
+      '$REGISTRY/helper:1',
+      'redis',
+      'postgres:17',
+      `ruby@sha256:${'a'.repeat(64)}`,
+    ]),
+  ).toEqual([`[6]: ${useless(`ruby@sha256:${'a'.repeat(64)}`)}`])
+  expect(prewarm(['ruby', 'ruby:2', 'debian:12', 'ruby:3'])).toEqual(
+    ['ruby', 'ruby:2', 'debian:12'].map((image, index) => `[${index}]: ${useless(image)}`),
+  )
+  expect(prewarm(['Ruby', 'ruby:', '$NOWHERE/a', '$OUTER'], '')).toEqual([
+    '[0]: expected the name of an image, got "Ruby": a repository must be lower case',
+    '[1]: expected the name of an image, got "ruby:": what follows the last colon is not a tag',
+    '[2]: expected the name of an image, got "$NOWHERE/a": "/a" is not a valid image name: a part between slashes is empty',
+    '[3]: expected the name of an image, got "$OUTER": "Upper" is not a valid image name: a repository must be lower case',
+  ])
+  const helper = 'registry.gitlab.com/gitlab-org/gitlab-runner/gitlab-runner-helper'
+  expect(
+    prewarm([`${helper}:x86_64-v18.6.0`, `${helper}:arm64-v18.6.0`, `${helper}:x86_64-v1`], 'allowed_images = ["a"]\n'),
+  ).toEqual([`[2]: ${useless(`${helper}:x86_64-v1`)}`])
+  expect(prewarm(['any/thing:1'], '')).toEqual([])
+  expect(problemsOf(`${runner('instance')}${autoscaler}[runners.docker]\nprewarm_images = ["Ruby"]`)).toEqual([])
+})
+
 test('a negative wait is none', () => {
   expect(dockerOf(engine('wait_for_services_timeout = -1'))?.waitForServicesMs).toBe(0)
 })

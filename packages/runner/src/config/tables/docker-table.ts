@@ -82,7 +82,7 @@ export const dockerTable: TableSchema<DockerSettings> = {
       'prewarm_images',
       [],
       texts,
-      'Images that a new instance pulls before it counts as ready, for 10 minutes at most. A waiting job gets the instance without delay. GitLab Runner has no such key.',
+      'Images that a new instance pulls before it counts as ready, for 10 minutes at most. A waiting job gets the instance without delay. They must be images that jobs may have, by `allowed_images`, `allowed_services` or this table. GitLab Runner has no such key.',
     ),
     pullPolicies: byDefault(
       'pull_policy',
