@@ -46,6 +46,8 @@ export interface DockerEnvironmentOptions {
   readonly killGraceMs: number
   /** How long the Engine may be out of reach under a script, milliseconds. */
   readonly reconnectGraceMs: number
+  /** See `ContainerScriptOptions`. */
+  readonly askIntervalMs: number
   readonly clock: Clock
   readonly logger: Logger
 }
@@ -221,7 +223,7 @@ export class DockerEnvironment implements SweptEnvironment {
     signal: AbortSignal,
     onStarted: (startedAt: string) => void,
   ): Promise<ScriptEnd> {
-    const { link, description, reconnectGraceMs, clock, logger } = this.#options
+    const { link, description, reconnectGraceMs, askIntervalMs, clock, logger } = this.#options
     const script = new ContainerScript(
       {
         link,
@@ -229,6 +231,7 @@ export class DockerEnvironment implements SweptEnvironment {
         description,
         startedBefore,
         reconnectGraceMs,
+        askIntervalMs,
         onStarted: ({ startedAt }) => onStarted(startedAt),
         clock,
         logger,

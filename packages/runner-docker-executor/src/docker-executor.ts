@@ -68,6 +68,11 @@ export interface DockerExecutorOptions extends Pick<PlaceFinderOptions, 'scaler'
   readonly logBytes?: number
   /** How long a job's processes have from `TERM` to `KILL`, milliseconds. @defaultValue 10,000 */
   readonly killGraceMs?: number
+  /**
+   * How often an Engine is asked under a script whether it answers, milliseconds. One that does not within 30 s is out
+   * of reach. @defaultValue 15,000
+   */
+  readonly askIntervalMs?: number
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -315,7 +320,7 @@ export class DockerExecutor implements JobExecutor {
   }
 
   #place({ acquisition }: LentSlot, link: EngineLink, watch: ServiceWatch, handle: DockerHandle): PreparedPlace {
-    const { concurrentIds, outlives, killGraceMs = 10_000, clock, logger } = this.#options
+    const { concurrentIds, outlives, killGraceMs = 10_000, askIntervalMs = 15_000, clock, logger } = this.#options
     const { starts, image, attempt, opensFiles, ...rest } = handle
     const why = acquisition.isForContent ? ', chosen because it has the image' : ''
     const environment = new DockerEnvironment({
@@ -329,6 +334,7 @@ export class DockerExecutor implements JobExecutor {
       handle: outlives === undefined ? undefined : handle,
       killGraceMs,
       reconnectGraceMs: outlives?.reconnectGraceMs ?? 0,
+      askIntervalMs,
       clock,
       logger,
     })

@@ -176,6 +176,49 @@ describe.skipIf(!hasEngine)('an Engine that', () => {
     await expectNothingLeft(given)
   })
 
+  const sixtyLines = payload({ script: ['for i in $(seq 60); do echo "line $i"; sleep 0.1; done'] })
+
+  test('falls silent under a script costs the job nothing once it answers again', async () => {
+    // Less than an Engine has at first to say which version it is of.
+    const given = await start({ executor: { clock: fast(10), outlives: { reconnectGraceMs: 28_000 } } })
+    const silent: string[] = []
+    const { outcome, trace } = await given.run(sixtyLines, {
+      onOutput: (text) => {
+        if (silent.length > 0 || !text.includes('\nline 3\n')) return
+        front.hang()
+        front.fault = ({ url = '' }) => {
+          silent.push(url)
+          // One try to reach it again is in vain.
+          if (!url.endsWith('/version')) return true
+          front.comeBack()
+          front.fault = () => false
+          return true
+        }
+        silent.push('from here on')
+      },
+    })
+    expect(outcome, trace).toEqual({ state: 'success' })
+    expect(trace.match(/^line \d+$/gm)).toEqual(Array.from({ length: 60 }, (_, index) => `line ${index + 1}`))
+    expect(silent).toEqual(['from here on', expect.stringMatching(/_ping$/), '/version'])
+    await expectNothingLeft(given)
+  })
+
+  test('stays silent under a script loses the job', async () => {
+    const given = await start({ executor: { clock: fast(30), outlives: { reconnectGraceMs: 60_000 } } })
+    const { outcome, trace } = await given.run(sixtyLines, {
+      onOutput: (text) => {
+        if (text.includes('\nline 3\n')) front.hang()
+      },
+    })
+    expect(outcome, trace).toMatchObject({ state: 'failed', code: 'environment_lost' })
+    expect(trace).toContain('asking whether it answers: no answer within 30 s')
+    expect(trace).toContain('it could not be reached again within 60 s')
+    front.fault = () => false
+    front.comeBack()
+    expect((await given.run(plain)).outcome).toEqual({ state: 'success' })
+    await expectNothingLeft(given)
+  })
+
   test('hangs under a script does not keep a canceled job, whose containers go with the next one', async () => {
     const given = await start({ executor: { clock: fast(30) } })
     const canceling = new AbortController()

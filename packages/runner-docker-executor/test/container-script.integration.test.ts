@@ -74,6 +74,7 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
         description: 'the container',
         startedBefore: '',
         reconnectGraceMs: 20_000,
+        askIntervalMs: 15_000,
         onStarted: (state) => told.states.push(state),
         clock: systemClock,
         logger: silentLogger,

@@ -75,6 +75,7 @@ describe.skipIf(!hasEngine || !hasGit)('a job in containers', () => {
       helperContainer: { ...options, User: '0' },
       killGraceMs: 2000,
       reconnectGraceMs: 10_000,
+      askIntervalMs: 15_000,
       clock: systemClock,
       logger: silentLogger,
     })

@@ -1,5 +1,6 @@
 import { type Clock, type Logger, loggedSeconds } from '@runner-core/fleeting'
 import { EnvironmentError, type ScriptEnd, type ScriptRun } from '@runner-core/job'
+import { AnswerWatch } from '../engine/answer-watch.ts'
 import type { Engine } from '../engine/engine.ts'
 import { EngineError, isGone } from '../engine/engine-error.ts'
 import type { EngineLink } from '../engine/engine-link.ts'
@@ -24,6 +25,8 @@ export interface ContainerScriptOptions {
   readonly startedBefore: string
   /** How long the Engine may be out of reach under the script, milliseconds. */
   readonly reconnectGraceMs: number
+  /** How often the Engine is asked whether it answers, milliseconds. One that does not is out of reach. */
+  readonly askIntervalMs: number
   readonly onStarted: (state: ContainerState) => void
   readonly clock: Clock
   readonly logger: Logger
@@ -84,7 +87,8 @@ export class ContainerScript {
     for (;;) {
       try {
         const engine = await this.#engine()
-        const end = this.#mayRun ? await this.#goOn(engine) : await this.#start(engine)
+        using watch = this.#watch(engine)
+        const end = this.#mayRun ? await this.#goOn(engine, watch.signal) : await this.#start(engine, watch.signal)
         if (end !== 'not started') return end
         if (resumed?.mayStart?.() === false)
           throw new EnvironmentError('failed', 'the script is not started: its job is stopping')
@@ -107,39 +111,43 @@ export class ContainerScript {
     return this.#options.link.engine(this.#signal)
   }
 
-  async #start(engine: Engine): Promise<ScriptEnd | 'not started'> {
+  #watch(engine: Engine): AnswerWatch {
+    const { askIntervalMs: intervalMs, clock } = this.#options
+    return new AnswerWatch(engine, { intervalMs, clock, signal: this.#signal })
+  }
+
+  async #start(engine: Engine, signal: AbortSignal): Promise<ScriptEnd | 'not started'> {
     const { container, onStarted } = this.#options
     const during = `starting container ${container}`
     const attach = `/containers/${container}/attach?stream=1&stdin=1&stdout=1&stderr=1`
-    const attached = await engine.connect(during, this.#signal, attach)
+    const attached = await engine.connect(during, signal, attach)
     attached.on('error', () => {})
     this.#mayBeCut = false
     this.#mayRun = true
     this.#starts += 1
     try {
       await engine
-        .call(during, this.#signal, (docker, abortSignal) => docker.getContainer(container).start({ abortSignal }))
+        .call(during, signal, (docker, abortSignal) => docker.getContainer(container).start({ abortSignal }))
         .catch(unlessStarted)
-      const state = await containerState(engine, container, this.#signal)
+      const state = await containerState(engine, container, signal)
       onStarted(state)
       attached.end(openedScript(this.#run.script, this.#run.nonce))
       const reading = `reading the output of container ${container}`
-      const isWhole = await readFrames(attached, reading, this.#signal, (frame) => this.#take(frame, 'start'))
-      return isWhole ? await this.#goOn(engine) : await this.#lastWord(engine)
+      const isWhole = await readFrames(attached, reading, signal, (frame) => this.#take(frame, 'start'))
+      return isWhole ? await this.#goOn(engine, signal) : await this.#lastWord(engine, signal)
     } finally {
       attached.destroy()
     }
   }
 
   /** What an earlier connection, or manager, may have started. */
-  async #goOn(engine: Engine): Promise<ScriptEnd | 'not started'> {
+  async #goOn(engine: Engine, signal: AbortSignal): Promise<ScriptEnd | 'not started'> {
     const { container, onStarted } = this.#options
-    const signal = this.#signal
     let state = await containerState(engine, container, signal)
     if (state.startedAt === this.#startedBefore) return 'not started'
     onStarted(state)
     this.#found()
-    if (state.status === 'running') await this.#tellUptime(engine)
+    if (state.status === 'running') await this.#tellUptime(engine, signal)
     this.#position.rewind()
     for (;;) {
       // The end of a log that is followed may be missing, but not once its container has ended.
@@ -151,20 +159,19 @@ export class ContainerScript {
         take: (frame) => this.#take(frame, 'log'),
         signal,
       })
-      if (!isWhole) return await this.#lastWord(engine)
+      if (!isWhole) return await this.#lastWord(engine, signal)
       if (isLast) return await this.#end(state)
       this.#position.rewind()
       state = await containerState(engine, container, signal)
     }
   }
 
-  async #lastWord(engine: Engine): Promise<ScriptEnd> {
+  async #lastWord(engine: Engine, signal: AbortSignal): Promise<ScriptEnd> {
     const { container, clock } = this.#options
     // Of a script that ended before its manager did. Another one may run there now.
     if (this.#run.resumed?.untilBytes !== undefined) return { exitCode: 0 }
     // What goes on behind the script, such as an entrypoint, would take the input of the next one.
-    if (!(await hasEnded(engine, container, endMs, clock, this.#signal)))
-      await killContainer(engine, container, this.#signal)
+    if (!(await hasEnded(engine, container, endMs, clock, signal))) await killContainer(engine, container, signal)
     return { exitCode: 0 }
   }
 
@@ -234,12 +241,12 @@ export class ContainerScript {
     await this.#run.stderr(Buffer.from(gapNotice))
   }
 
-  async #tellUptime(engine: Engine): Promise<void> {
+  async #tellUptime(engine: Engine, signal: AbortSignal): Promise<void> {
     const { onFound } = this.#run.resumed ?? {}
     if (onFound === undefined) return
     try {
       const command = ['sh', '-c', 'read -r u r </proc/uptime && echo "$u"']
-      const uptime = await execOutput(engine, { container: this.#options.container, command, signal: this.#signal })
+      const uptime = await execOutput(engine, { container: this.#options.container, command, signal })
       if (/^\d+\.\d+$/.test(uptime.trim())) onFound(uptime.trim())
     } catch (error) {
       // It may have ended meanwhile. A connection that broke is noticed by what follows.

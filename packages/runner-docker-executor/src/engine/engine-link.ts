@@ -21,6 +21,8 @@ export interface Outage {
 
 /** Between two tries to reach an Engine that does not answer. */
 const pauseMs = 500
+/** Of one of these tries: what is asked over a way that broke is never answered. */
+const tryMs = 10_000
 
 /** A job's way to the Engine of its slot: over connections, one after another, each of which may end under the job. */
 export class EngineLink {
@@ -31,13 +33,14 @@ export class EngineLink {
     this.#options = options
   }
 
-  /** The Engine over the connection that is there. Thrown as by `Engine.open`. */
-  async engine(signal: AbortSignal): Promise<Engine> {
+  /** The Engine over the connection that is there. `limitMs`, and what is thrown: as for `Engine.open`. */
+  async engine(signal: AbortSignal, limitMs?: number): Promise<Engine> {
     const { connection, target, clock } = this.#options
     const { current } = connection
     if (this.#open?.connection === current) return this.#open.engine
     this.close()
-    const engine = await Engine.open({ dial: () => current.dial(target), clock, signal })
+    const dial = (): ReturnType<Connection['dial']> => current.dial(target)
+    const engine = await Engine.open({ dial, clock, signal, ...(limitMs !== undefined && { limitMs }) })
     if (this.#open?.connection === current) {
       // Somebody else was faster.
       engine.close()
@@ -54,18 +57,18 @@ export class EngineLink {
 
   /**
    * The Engine after the connection to it broke: over another connection where the one that is there has ended.
-   * Rejects as `SlotConnection.replace`, and as {@link engine}.
+   * Rejects as `SlotConnection.replace`, and as {@link engine}, which has `limitMs` too.
    */
-  async again(signal: AbortSignal): Promise<Engine> {
+  async again(signal: AbortSignal, limitMs?: number): Promise<Engine> {
     const { connection } = this.#options
     this.close()
     if (connection.current.ended !== undefined) await connection.replace(signal)
-    return await this.engine(signal)
+    return await this.engine(signal, limitMs)
   }
 
   /**
-   * The Engine after the connection to it broke, waited for `graceMs` from `lostAt` on, by default from now. Rejects
-   * with `EnvironmentError` `lost` when that is over, and with the signal's reason.
+   * The Engine after the connection to it broke, or after it did not answer: waited for `graceMs` from `lostAt` on, by
+   * default from now. Rejects with `EnvironmentError` `lost` when that is over, and with the signal's reason.
    */
   async regain(loss: unknown, { graceMs, lostAt }: Outage, signal: AbortSignal): Promise<Engine> {
     const { clock } = this.#options
@@ -75,10 +78,11 @@ export class EngineLink {
     using limit = deadline(clock, leftMs, late, signal)
     for (;;) {
       try {
-        return await this.again(limit.signal)
+        return await this.again(limit.signal, tryMs)
       } catch (error) {
         limit.signal.throwIfAborted()
-        if (!this.isLost(error)) throw error
+        const isSilent = error instanceof EngineError && error.code === 'timed_out'
+        if (!isSilent && !this.isLost(error)) throw error
       }
       await delay(clock, pauseMs, limit.signal)
     }
