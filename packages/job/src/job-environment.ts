@@ -172,6 +172,11 @@ export interface JobEnvironment {
   readonly home?: string | undefined
   /** Whether a script puts the login's start-up files back as it found them. Default false. */
   readonly guardsLogin?: boolean | undefined
+  /**
+   * What the job's log calls the status with which its lines ended. GitLab Runner says `exit code` in containers.
+   * @defaultValue `exit status`
+   */
+  readonly statusTerm?: 'exit status' | 'exit code'
   /** What another manager needs to go on in this environment: JSON. Absent where scripts end with their manager. */
   readonly handle?: unknown
   /**

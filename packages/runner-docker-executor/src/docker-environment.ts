@@ -68,6 +68,7 @@ export class DockerEnvironment implements SweptEnvironment {
   readonly concurrentId: number
   readonly helper: HelperPlace
   readonly ownsBuildsDir: boolean
+  readonly statusTerm = 'exit code'
   readonly #options: DockerEnvironmentOptions
   /** Of the job's container; the last one is under way, or was. */
   readonly #starts: string[]

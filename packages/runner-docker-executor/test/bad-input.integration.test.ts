@@ -189,7 +189,7 @@ describe.skipIf(!hasEngine)('a job', () => {
     ]
     const { outcome, trace } = await given.run(job(withClient, script))
     expect(outcome).toMatchObject({ state: 'failed', reason: 'script_failure', exitCode: 137 })
-    expect(trace).toContain('ERROR: Job failed: exit status 137')
+    expect(trace).toContain('ERROR: Job failed: exit code 137')
     await expectNothingLeft(given)
   })
 

@@ -172,6 +172,18 @@ test('a stage that the script does not have does not begin, and one that it has 
   expect(stages).toEqual(['step_script'])
 })
 
+test.each([undefined, 'exit code'] as const)(
+  'a script that fails is told in the term of its place: %s',
+  async (statusTerm) => {
+    const log = new JobLog({ trace: { write: () => {} }, clock: { wallTime: () => 0 }, sections: true })
+    const machine = { description: 'm', buildsDir: 'builds', ...(statusTerm && { statusTerm }) }
+    const progress = new ScriptProgress({ nonce, log, executor: 'x', machine, stages: ['step_script'] })
+    await progress.push(Buffer.from(marker('begin step_script 1') + marker('end 7 2')))
+    const failure = progress.failure({ exitCode: 7 })
+    expect(failure).toMatchObject({ message: `${statusTerm ?? 'exit status'} 7`, exitCode: 7 })
+  },
+)
+
 test('how far something has come is replaced by what is said next', async () => {
   const { log, text } = await manager('first', 0)
   const before = text().length

@@ -12,7 +12,7 @@ export interface ScriptProgressOptions {
   readonly log: JobLog
   readonly executor: string
   /** Where the script runs. */
-  readonly machine: Pick<JobEnvironment, 'description' | 'buildsDir'>
+  readonly machine: Pick<JobEnvironment, 'description' | 'buildsDir' | 'statusTerm'>
   /** The stage that is under way when the script starts. */
   readonly openStage?: JobStage
   /**
@@ -104,8 +104,10 @@ export class ScriptProgress {
     // Without an `end` the shell around the script was ended: by the script itself, or by a machine short of memory.
     const status = this.#status ?? statusOf(end)
     if (status === 0) return undefined
-    if (isOwnScript)
-      return new JobError('script_failed', 'script_failure', `exit status ${status}`, { exitCode: status })
+    if (isOwnScript) {
+      const { statusTerm = 'exit status' } = this.#options.machine
+      return new JobError('script_failed', 'script_failure', `${statusTerm} ${status}`, { exitCode: status })
+    }
     if (this.#status === undefined) {
       return new JobError(
         'shell_missing',
