@@ -1,5 +1,6 @@
 import { JobError } from './job-error.ts'
 import type { JobPayload } from './job-payload.ts'
+import { splitCredentials } from './repository-url.ts'
 
 /**
  * Stands in a path or a variable's value for the directory that a login begins in, which only the machine knows.
@@ -94,15 +95,24 @@ export function buildsDirectory(configured: string): string {
 }
 
 /**
- * The project's path, `group/project`: what the work tree is named after. Thrown: {@link JobError} `invalid_job` when
+ * The project's path, `group/project`: what the work tree is named after. A server that does not tell it has it in the
+ * repository's address. Thrown: {@link JobError} `invalid_job` when
  * it would lead elsewhere.
  */
 export function projectPath(payload: JobPayload): string {
-  const path = payload.job_info.project_full_path || `project-${payload.job_info.project_id}`
+  const path =
+    payload.job_info.project_full_path || pathOfRepository(payload) || `project-${payload.job_info.project_id}`
   if (isPathBelow(path)) return path
   throw new JobError(
     'invalid_job',
     'runner_configuration_error',
     `the project's path ${JSON.stringify(path)} cannot be the path of a directory`,
   )
+}
+
+/** Empty: the repository has no address with a path. */
+function pathOfRepository({ git_info }: JobPayload): string {
+  const address = splitCredentials(git_info.repo_url).url
+  if (!URL.canParse(address)) return ''
+  return new URL(address).pathname.replace(/^\/+/, '').replace(/(?:\.git)?\/*$/, '')
 }

@@ -81,7 +81,15 @@ test.skipIf(!hasGit)('what a helper makes for another user is open to all', asyn
   expect(statSync(join(environment.home, 'builds/group/project')).mode & 0o777).toBe(0o777)
 })
 
-test('directories that a job without a helper makes are open to the next one, of whatever user; its own files are not', async () => {
+test('files of variables can be read by all users of a container, and be written by their own', async () => {
+  const environment = open({})
+  const variables = [variable('F', 'content', { file: true })]
+  const script = ['umask 077', 'stat -c %a "$F" "$(dirname "$F")"']
+  const { trace } = await run(environment, payload({ script, variables }))
+  expect(trace).toContain('\n644\n755\n')
+})
+
+test('directories that a job without a helper makes are open to the next one, of whatever user; its own files only to be read', async () => {
   const environment = open({ opensFiles: true })
   const variables = [variable('F', 'content', { file: true })]
   const script = ['umask', 'stat -c %a .. . "$F" "$(dirname "$F")"']
@@ -89,7 +97,7 @@ test('directories that a job without a helper makes are open to the next one, of
   expect(outcome).toEqual({ state: 'success' })
   expect(environment.places).toEqual([undefined])
   expect(trace).toContain('\n0022\n')
-  expect(trace).toContain('\n777\n777\n600\n777\n')
+  expect(trace).toContain('\n777\n777\n644\n777\n')
 })
 
 test.skipIf(!hasGit || process.getuid?.() !== 0)(

@@ -63,7 +63,7 @@ export function planContainers(
     asksForNetwork: isOn('FF_NETWORK_PER_BUILD'),
     helperImage: settings.helperImage === undefined ? undefined : expand(settings.helperImage),
     needsHelper: hasSources || hasFiles,
-    keepsBuilds: job.allow_git_fetch && strategy !== 'clone' && strategy !== 'empty',
+    keepsBuilds: strategy === 'fetch' || (job.allow_git_fetch && strategy !== 'clone' && strategy !== 'empty'),
     usesInit: isOn('FF_USE_INIT_WITH_DOCKER_EXECUTOR'),
     expand,
   }

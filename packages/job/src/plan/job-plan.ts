@@ -21,6 +21,7 @@ import { isDebugTrace } from '../variables/early-setting.ts'
 import { expand } from '../variables/expand.ts'
 import { ExpandEffort } from '../variables/expand-effort.ts'
 import {
+  type ClientCertificate,
   type EnvironmentVariable,
   type JobStatus,
   jobEnvFile,
@@ -40,6 +41,7 @@ export interface JobPlanOptions {
   readonly environmentVariables: readonly EnvironmentVariable[]
   /** PEM. */
   readonly serverCertificates?: string | undefined
+  readonly clientCertificate?: ClientCertificate | undefined
   /** Default true. */
   readonly allowsDebugTrace?: boolean | undefined
   readonly runner: RunnerIdentity
@@ -263,6 +265,7 @@ export class JobPlan implements PlannedJob {
       guardsLogin: environment.guardsLogin,
       opensFiles: helper?.opensFiles,
       opensDirectories: environment.helper?.opensFiles,
+      readableFiles: environment.helper !== undefined,
       // Whatever users an image and its scripts have, the helper works for all.
       ignoresOwners: helper !== undefined,
       variables: shellVariables(variables.values()),
@@ -275,12 +278,13 @@ export class JobPlan implements PlannedJob {
   }
 
   #resolve(jobStatus?: JobStatus): Map<string, ResolvedVariable> {
-    const { payload, environmentVariables, serverCertificates, runner, environment } = this.#options
+    const { payload, environmentVariables, serverCertificates, clientCertificate, runner, environment } = this.#options
     const status = jobStatus === undefined ? {} : { jobStatus }
     const variables = jobVariables({
       payload,
       environmentVariables,
       serverCertificates,
+      clientCertificate,
       runner,
       paths: this.#paths,
       concurrentId: environment.concurrentId,

@@ -38,6 +38,8 @@ export interface JobScriptOptions {
   readonly opensFiles?: boolean | undefined
   /** The build directory is, which the script makes, and what it is in. Default false. */
   readonly opensDirectories?: boolean | undefined
+  /** All users may read file variables: a container may have several, and nobody else. Default false. */
+  readonly readableFiles?: boolean | undefined
   /** What is in the build directory may belong to other users: git works there all the same. Default false. */
   readonly ignoresOwners?: boolean | undefined
   readonly variables: ShellVariables
@@ -136,7 +138,10 @@ function isThere(number: number): string {
 
 /** Shell text that gets the sources, in tries; `$1` is the login's directory and `$2` the status so far. */
 export function getSources(
-  options: Pick<JobScriptOptions, 'nonce' | 'paths' | 'home' | 'guardsLogin' | 'ignoresOwners' | 'variables'>,
+  options: Pick<
+    JobScriptOptions,
+    'nonce' | 'paths' | 'home' | 'guardsLogin' | 'ignoresOwners' | 'variables' | 'debugTrace'
+  >,
   git: GitSources,
 ): string {
   const directory = quote(options.paths.projectDir)
@@ -151,6 +156,7 @@ export function getSources(
     ...(hasPreScript ? [] : enter),
     exportVariables(options),
     ownConfiguration(options),
+    ...(options.debugTrace ? ['set -x'] : []),
     ...(hasPreScript
       ? [
           // In a function, so that it has parameters of its own: the login's directory is still needed. It may install
@@ -178,11 +184,11 @@ export function getSources(
  * have left there.
  */
 function prepareDirectory(
-  { paths, opensDirectories }: Pick<JobScriptOptions, 'paths' | 'opensDirectories'>,
+  { paths, opensDirectories, readableFiles }: Pick<JobScriptOptions, 'paths' | 'opensDirectories' | 'readableFiles'>,
   strategy: GitStrategy,
 ): string {
   const [directory, temporary] = [quote(paths.projectDir), quote(paths.temporaryDir)]
-  const mode = opensDirectories === true ? '777' : '700'
+  const mode = opensDirectories === true ? '777' : readableFiles === true ? '755' : '700'
   const makeBoth = `mkdir -p ${directory} && mkdir -p -m ${mode} ${temporary}`
   const make = `${opensDirectories === true ? `( umask 0; ${makeBoth} )` : makeBoth} && cd ${directory}`
   return [
@@ -195,12 +201,12 @@ function prepareDirectory(
   ].join('\n')
 }
 
-function writeFiles({ paths, variables, opensFiles }: JobScriptOptions): string {
+function writeFiles({ paths, variables, opensFiles, readableFiles }: JobScriptOptions): string {
   if (variables.files.length === 0) return ''
   const writes = variables.files.map(
     ({ key, value }) => `printf %s ${quote(value)} >${quote(variableFile(paths, key))}`,
   )
-  return ` &&\n( ${opensFiles === true ? '' : 'umask 077'}\n${writes.join(' &&\n')} )`
+  return ` &&\n( ${opensFiles === true ? '' : readableFiles === true ? 'umask 022' : 'umask 077'}\n${writes.join(' &&\n')} )`
 }
 
 /** Says that stages begin, each after the other, and when; `before`: other markers. */

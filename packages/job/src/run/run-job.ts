@@ -15,7 +15,7 @@ import type { RunnerIdentity } from '../runner-identity.ts'
 import type { RunnerScripts } from '../runner-scripts.ts'
 import { attempts } from '../variables/attempts.ts'
 import { earlySetting } from '../variables/early-setting.ts'
-import type { EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
+import type { ClientCertificate, EnvironmentVariable, JobStatus } from '../variables/job-variables.ts'
 import { asJobError } from './as-job-error.ts'
 import { FileStageRunner } from './file-stage-runner.ts'
 import type { JobCheckpoint, OnCheckpoint } from './job-checkpoint.ts'
@@ -89,6 +89,8 @@ export interface RunJobOptions {
    * it then. Default: the machine's own.
    */
   readonly serverCertificates?: string | undefined
+  /** What shows the coordinator who the manager is, for git and programs of the job. Default: nothing. */
+  readonly clientCertificate?: ClientCertificate | undefined
   /** Where its caches are kept. Default: each machine keeps them, in `cache` in the login's home. */
   readonly caches?: CachePlace
   /**
@@ -226,6 +228,7 @@ class JobRun {
       payload,
       environmentVariables: this.#environmentVariables,
       serverCertificates: this.#options.serverCertificates,
+      clientCertificate: this.#options.clientCertificate,
       allowsDebugTrace: this.#options.allowsDebugTrace,
       runnerScripts: this.#options.runnerScripts,
       cloneUrl: this.#options.cloneUrl,

@@ -1,5 +1,4 @@
 import { quote } from '../script/quote.ts'
-import { serverCertificatesKey } from '../variables/job-variables.ts'
 import type { GitSources } from './sources-plan.ts'
 
 /** A line of git's configuration. */
@@ -29,17 +28,18 @@ function gitSettings({ repository, loginOrigins, rewrites }: GitSources): GitSet
 }
 
 /**
- * The file that says whom to trust: a key of git's configuration, and a word of the shell, since only the machine knows
- * where its directories are.
+ * The files that say whom to trust, and who this is: a key of git's configuration, and a word of the shell, since only
+ * the machine knows where its directories are.
  */
 function certificateSettings({
   loginOrigins,
-  hasCertificates,
+  tlsFiles,
 }: GitSources): { readonly key: string; readonly word: string }[] {
-  if (!hasCertificates) return []
   return loginOrigins
     .filter((origin) => origin.startsWith('https:'))
-    .map((origin) => ({ key: `http.${origin}.sslCAInfo`, word: `"$${serverCertificatesKey}"` }))
+    .flatMap((origin) =>
+      tlsFiles.map(({ setting, variable }) => ({ key: `http.${origin}.${setting}`, word: `"$${variable}"` })),
+    )
 }
 
 /** Where `git fetch` puts branches. */

@@ -5,7 +5,8 @@ import { type RepositoryUrl, splitCredentials } from '../repository-url.ts'
 import type { RunnerScripts } from '../runner-scripts.ts'
 import { attempts } from '../variables/attempts.ts'
 import { earlySetting } from '../variables/early-setting.ts'
-import { type EnvironmentVariable, type ResolvedVariable, serverCertificatesKey } from '../variables/job-variables.ts'
+import type { EnvironmentVariable, ResolvedVariable } from '../variables/job-variables.ts'
+import { type TlsFile, tlsFiles } from './tls-files.ts'
 
 /**
  * `none` leaves the directory as the job before left it; `empty` empties it; `fetch` reuses a work tree; `clone` begins
@@ -21,10 +22,10 @@ export interface GitSources {
   /** `scheme://host:port` of all addresses that the login is for. */
   readonly loginOrigins: readonly string[]
   /**
-   * True: only what the file of `CI_SERVER_TLS_CA_FILE` holds is trusted to sign the certificates of the origins that
-   * the login is for.
+   * Of the origins that the login is for: the files of `CI_SERVER_TLS_CA_FILE`, which alone is trusted then, and of the
+   * client's certificate and its key.
    */
-  readonly hasCertificates: boolean
+  readonly tlsFiles: readonly TlsFile[]
   readonly refspecs: readonly string[]
   /** 0: the whole history. */
   readonly depth: number
@@ -73,8 +74,8 @@ export interface SourcesPlan {
 }
 
 /**
- * The job's `GIT_STRATEGY`, known before its directory is; with what is not a strategy the default comes with a
- * warning.
+ * The job's `GIT_STRATEGY`, known before its directory is. What the project says (`allow_git_fetch`) is the default; it
+ * comes with a warning in place of what is not a strategy.
  */
 export function gitStrategy(
   payload: JobPayload,
@@ -83,8 +84,8 @@ export function gitStrategy(
   const asked = earlySetting({ payload, environmentVariables }, 'GIT_STRATEGY')
   const byDefault = payload.allow_git_fetch ? 'fetch' : 'clone'
   if (asked === '') return { strategy: byDefault, warnings: [] }
-  if (asked === 'none' || asked === 'empty' || asked === 'clone') return { strategy: asked, warnings: [] }
-  if (asked === 'fetch') return { strategy: byDefault, warnings: [] }
+  if (asked === 'none' || asked === 'empty' || asked === 'clone' || asked === 'fetch')
+    return { strategy: asked, warnings: [] }
   return {
     strategy: byDefault,
     warnings: [
@@ -138,9 +139,7 @@ export function sourcesPlan(
       strategy,
       repository,
       loginOrigins,
-      hasCertificates:
-        loginOrigins.some((origin) => origin.startsWith('https:')) &&
-        variables.get(serverCertificatesKey)?.file === true,
+      tlsFiles: loginOrigins.some((origin) => origin.startsWith('https:')) ? tlsFiles(variables) : [],
       refspecs,
       depth,
       sha: info.sha,

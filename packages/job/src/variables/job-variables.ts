@@ -30,6 +30,7 @@ export interface JobVariablesOptions {
   readonly environmentVariables: readonly EnvironmentVariable[]
   /** PEM, for `CI_SERVER_TLS_CA_FILE`. */
   readonly serverCertificates?: string | undefined
+  readonly clientCertificate?: ClientCertificate | undefined
   readonly runner: RunnerIdentity
   readonly paths: BuildPaths
   readonly concurrentId: number
@@ -37,17 +38,28 @@ export interface JobVariablesOptions {
   readonly jobStatus?: JobStatus
 }
 
+/** What the manager shows the coordinator, PEM, for `CI_SERVER_TLS_CERT_FILE` and `CI_SERVER_TLS_KEY_FILE`. */
+export interface ClientCertificate {
+  readonly certificate: string
+  readonly key: string
+}
+
 /** `CI_JOB_STATUS`. */
 export type JobStatus = 'success' | 'failed' | 'canceled' | 'timedout'
 
 /** File variable with the authorities that sign the coordinator's certificate. */
 export const serverCertificatesKey = 'CI_SERVER_TLS_CA_FILE'
+/** File variables with what shows the coordinator who this is. */
+export const clientCertificateKey = 'CI_SERVER_TLS_CERT_FILE'
+export const clientPrivateKey = 'CI_SERVER_TLS_KEY_FILE'
 
 /** All variables of a job in GitLab's order: where a key comes twice, the later one wins. */
 export function jobVariables(options: JobVariablesOptions): JobVariable[] {
-  const { payload, runner, paths, serverCertificates } = options
+  const { payload, runner, paths, serverCertificates, clientCertificate } = options
+  const imageName = payload.image?.name ?? ''
   const concurrentId = String(options.concurrentId)
   return [
+    ...(imageName === '' ? [] : [plain('CI_JOB_IMAGE', imageName, { raw: false })]),
     plain('CI_RUNNER_SHORT_TOKEN', runner.shortToken),
     ...options.environmentVariables.map(({ key, value }) => plain(key, value, { raw: false })),
     plain('CI_BUILDS_DIR', paths.buildsDir),
@@ -57,7 +69,13 @@ export function jobVariables(options: JobVariablesOptions): JobVariable[] {
     plain('CI_SERVER', 'yes'),
     plain('CI_JOB_STATUS', 'running'),
     plain('CI_JOB_TIMEOUT', String(payload.timeout_seconds)),
-    ...(serverCertificates === undefined ? [] : [{ ...plain(serverCertificatesKey, serverCertificates), file: true }]),
+    ...(serverCertificates === undefined ? [] : [file(serverCertificatesKey, serverCertificates)]),
+    ...(clientCertificate === undefined
+      ? []
+      : [
+          file(clientCertificateKey, clientCertificate.certificate),
+          { ...file(clientPrivateKey, clientCertificate.key), public: false },
+        ]),
     ...payload.variables,
     plain('CI_SHARED_ENVIRONMENT', 'true'),
     plain('CI_RUNNER_VERSION', runner.version),
@@ -107,6 +125,10 @@ export function resolveVariables(variables: readonly JobVariable[], paths: Build
     resolved.set(key, { key, value: result, file, masked })
   }
   return resolved
+}
+
+function file(key: string, content: string): JobVariable {
+  return { ...plain(key, content), file: true }
 }
 
 function plain(key: string, value: string, { raw = true }: { readonly raw?: boolean } = {}): JobVariable {

@@ -78,6 +78,7 @@ let jobStatus: string | undefined
 let patchStatus: number
 let endStatus: number
 let tlsCaFile: string | undefined
+let clientFiles: { readonly tlsCertFile?: string; readonly tlsKeyFile?: string }
 let ends: ActiveJobOptions['ends']
 
 const never = <T>(): Promise<T> => new Promise(() => {})
@@ -109,6 +110,7 @@ beforeEach(() => {
   patchStatus = 202
   endStatus = 200
   tlsCaFile = undefined
+  clientFiles = {}
   ends = undefined
   prepare = async () => environment(() => Promise.reject(new EnvironmentError('lost', 'the machine went')))
 })
@@ -131,7 +133,7 @@ function handle(
       speculative: true,
       [Symbol.dispose]: () => events.push('disposed'),
     },
-    settings: { ...settings.runners[0]!, ...(tlsCaFile !== undefined && { tlsCaFile }) },
+    settings: { ...settings.runners[0]!, ...clientFiles, ...(tlsCaFile !== undefined && { tlsCaFile }) },
     client: {
       updateJob: async (_job: unknown, update: JobUpdate, signal?: AbortSignal) => {
         signal?.throwIfAborted()
@@ -309,6 +311,23 @@ test.each([
   expect(scripts).toHaveLength(1)
   expect(scripts[0]!.includes('CI_SERVER_TLS_CA_FILE=')).toBe(isThere)
   if (isThere) expect(scripts[0]).toContain(readFileSync(tlsCaFile, 'utf8').trim())
+})
+
+test.each([
+  ['what shows the coordinator who this is goes to the machine', 'client.key', true],
+  ['a key that is gone fails no job by itself', 'gone.key', false],
+])('%s', async (_name, key, isThere) => {
+  clientFiles = { tlsCertFile: tlsFile('client.pem'), tlsKeyFile: tlsFile(key) }
+  const scripts: string[] = []
+  prepare = async () =>
+    environment(async ({ script }) => {
+      scripts.push(script.toString())
+      throw new EnvironmentError('lost', 'the machine went')
+    })
+  await handle().after(0)
+  expect(scripts).toHaveLength(1)
+  for (const file of ['CERT', 'KEY']) expect(scripts[0]!.includes(`CI_SERVER_TLS_${file}_FILE=`)).toBe(isThere)
+  if (isThere) expect(scripts[0]).toContain(readFileSync(tlsFile('client.key'), 'utf8').trim())
 })
 
 test('a coordinator that cannot be told for a minute that we have the job: a system failure, told when it is back', async () => {

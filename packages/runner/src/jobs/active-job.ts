@@ -29,7 +29,7 @@ import { isNotOurs } from '../gitlab/job-reply.ts'
 import { JobReporter } from '../gitlab/report/job-reporter.ts'
 import { type ActiveJobCheckpoint, JobCheckpoints, maxKeepMs } from './job-checkpoints.ts'
 import type { JobPhase } from './job-progress.ts'
-import { readServerCertificates } from './server-certificates.ts'
+import { readClientCertificate, readServerCertificates } from './server-certificates.ts'
 
 /** `active`: it waits for its slot, or runs · `ended`: only its end is still told · `left`: another process has it. */
 type LifePhase = 'active' | 'ended' | 'left'
@@ -367,6 +367,7 @@ export class ActiveJob {
       getSourcesTimeoutMs: settings.getSourcesTimeoutMs || undefined,
       allowsDebugTrace: !settings.debugTraceDisabled,
       serverCertificates: readServerCertificates(settings, logger),
+      clientCertificate: readClientCertificate(settings, logger),
       artifacts: {
         download: (dependency, how) => client.downloadArtifacts(dependency, how),
         upload: (upload) => client.uploadArtifacts(job, upload),

@@ -78,7 +78,13 @@ export class TestRepository {
 
 export interface GitServerOptions {
   /** By https with these. Default: by http. */
-  readonly tls?: { readonly cert: string; readonly key: string }
+  readonly tls?: {
+    readonly cert: string
+    readonly key: string
+    readonly ca?: string
+    /** True: only clients with a certificate that `ca` signed are served. */
+    readonly requestCert?: boolean
+  }
   /** So many packs end in the middle, with their connection; those after them are whole. Default: none. */
   readonly tornPacks?: number
   /** Contents of files. Default: none. */

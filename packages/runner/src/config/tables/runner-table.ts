@@ -83,7 +83,11 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       readableFile,
       "Certificate authorities that the server's certificate is checked against, PEM. Default: the system's.",
     ),
-    tlsCertFile: optional('tls-cert-file', readableFile, 'Client certificate, PEM.'),
+    tlsCertFile: optional(
+      'tls-cert-file',
+      readableFile,
+      'Client certificate, PEM. With the key, it is in the files of `CI_SERVER_TLS_CERT_FILE` and `CI_SERVER_TLS_KEY_FILE` in each job, as with GitLab Runner: git on the instance needs them.',
+    ),
     tlsKeyFile: optional('tls-key-file', readableFile, "The client certificate's key, PEM."),
     executor: required(
       'executor',
