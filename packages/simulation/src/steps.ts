@@ -72,6 +72,7 @@ type RareStepName = (
   | typeof hostStepNames
   | typeof projectStepNames
   | typeof containerStepNames
+  | typeof outageStepNames
 )[number]
 
 export const rareStepNames = ['powerCut', 'powerCutBefore', 'powerCutAfter', 'powerCutSoon', 'stateTooLarge'] as const
@@ -86,6 +87,11 @@ export const memberStepNames = ['memberDown', 'memberWithoutRoom', 'memberListsF
 export const projectStepNames = ['manyProjects'] as const
 /** For jobs in containers. */
 export const containerStepNames = ['engineCut'] as const
+/**
+ * What hits the cloud's interface and the network at once. Only stories about a guard have it: a launch whose answer
+ * was lost and that lists leave out for longer than their lag is made again, as it must be.
+ */
+export const outageStepNames = ['blackout'] as const
 /** For fleets of hosts. */
 export const hostStepNames = ['hostCut'] as const
 
@@ -108,6 +114,7 @@ const cloudStepNames: ReadonlySet<StepName> = new Set([
   'deletesStuck',
   'refuse',
   'throttle',
+  'blackout',
 ])
 
 /** Does something to the world and says what, in words for a story; undefined: there was nobody to do it to. */
@@ -319,6 +326,17 @@ const acts: Readonly<Record<StepName, Act>> = {
     world.clock.after(second + n * 60, () => world.history.ends('cloud'))
     world.cloud.throttledUntil = world.clock.now() + second + n * 60
     return `the cloud throttles for ${second + n * 60} ms`
+  },
+  blackout(world, n) {
+    if (world.cloud.unreachable === 'all') return undefined
+    const lastsMs = 15 * second + n * 30
+    acts.cutNetwork(world, n)
+    world.cloud.isDark = true
+    world.clock.after(lastsMs, () => {
+      world.cloud.isDark = false
+      acts.mendNetwork(world, n)
+    })
+    return `for ${lastsMs} ms lists are empty, nothing is found by its id, and the network to the machines is cut`
   },
   manyProjects(world, n) {
     for (let left = 4 + (n % 4); left > 0; left -= 1) world.coordinator.enqueue(300 + ((n * left) % 7) * 4000)

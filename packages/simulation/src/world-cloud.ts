@@ -55,6 +55,8 @@ export class WorldCloud extends MemoryGroup {
   readonly hidden: Map<string, number> = new Map()
   /** Until then every call is refused as throttled. */
   throttledUntil: number = Number.NEGATIVE_INFINITY
+  /** Lists are empty, and no machine can be asked for by its id. */
+  isDark = false
   /** Machines that nobody here asked for: what there may be above a maximum without anybody's fault. */
   readonly unaccountable: Set<string> = new Set()
   /** What the next so many lists are like. */
@@ -89,6 +91,12 @@ export class WorldCloud extends MemoryGroup {
     })
     this.members = members ?? []
     for (let host = 0; host < hosts; host += 1) super.addForeign()
+    const { describe } = this
+    if (describe !== undefined)
+      this.describe = async (ids, signal) => {
+        if (this.isDark) throw new GroupError('transient', 'the cloud is dark')
+        return await describe(ids, signal)
+      }
     this.#now = () => options.clock.now()
   }
 
@@ -147,6 +155,7 @@ export class WorldCloud extends MemoryGroup {
   #lie(member: string, rows: readonly ListedInstance[]): readonly ListedInstance[] {
     const now = this.#now()
     this.#shown.push({ at: now, member, rows })
+    if (this.isDark) return []
     const first = this.#lies[0]
     if (first === undefined) return rows
     first.left -= 1
@@ -239,6 +248,7 @@ export class WorldCloud extends MemoryGroup {
   override heal(): void {
     super.heal()
     this.surplus = 0
+    this.isDark = false
     this.hidden.clear()
     this.#memberFaults.clear()
     this.#lies.length = 0

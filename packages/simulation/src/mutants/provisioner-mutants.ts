@@ -110,7 +110,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/instances/disappearance'),
     find: 'const isMass = unexplained >= massMinimum && (before !== undefined || unexplained * 2 > known)',
     replace: 'const isMass = unexplained >= massMinimum && before !== undefined && unexplained > known',
-    focus: ['lists', 'lists', 'cutNetwork', 'vanish', 'longJob', 'jobs'],
+    focus: ['blackout', 'blackout', 'longJob', 'jobs'],
   },
   {
     name: 'no brake when many instances fail their checks at once',
