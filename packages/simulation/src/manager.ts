@@ -22,6 +22,7 @@ import { DockerExecutor } from '@runner-core/runner-docker-executor'
 import { ConcurrentIds, type JobExecutor } from '@runner-core/runner-executor'
 import { InstanceExecutor, isKnownLogin, type SlotClaims } from '@runner-core/runner-instance-executor'
 import { type IdlePolicy, type Reservation, Taskscaler, type TaskscalerOptions } from '@runner-core/taskscaler'
+import { fleetLabelOf, ownSystemId, shortToken } from './container-settings.ts'
 import { runnerToken, type WireRequest } from './coordinator/world-coordinator.ts'
 import { worldRoute } from './coordinator/world-route.ts'
 import type { ManagerOptions } from './manager-options.ts'
@@ -50,10 +51,6 @@ const provisionerSettings: ProvisionerSettingsInput = {
   callTimeoutMs: 15 * second,
   breakerProbe: { baseMs: breakerProbeMs, maxMs: 2 * minute },
 }
-
-/** Names the installation whose state the world keeps. */
-const ownSystemId = 's_world0000000'
-const shortToken = 'world0000'
 
 /** The key that state is sealed under; the disk is read by those alone whom the world tells it to. */
 const stateKey = Buffer.alloc(32, 7)
@@ -314,7 +311,7 @@ export class Manager {
         ...shared,
         settings: docker,
         target: engineTarget(docker),
-        fleet: `${settings.name}/${shortToken}/${systemId}`,
+        fleet: fleetLabelOf(systemId),
         shortToken,
         systemId,
         cacheDir: settings.cacheDir,

@@ -86,7 +86,7 @@ const rareBatches: readonly RareBatch[] = [
     ],
   },
   {
-    salt: 0x85ebca6b,
+    salt: 0x6145190b,
     steps: [],
     kinds: [{ steps: containerStepNames, chance: 1, setting: { inContainers: true } }],
   },

@@ -1,5 +1,6 @@
 import { GroupError, type GroupErrorCode } from '@runner-core/fleeting'
 import type { MemoryOperation } from '@runner-core/fleeting/testing'
+import type { SimEngine } from './engine/sim-engine.ts'
 import type { World } from './world.ts'
 import type { MemberOperation } from './world-cloud.ts'
 
@@ -86,7 +87,17 @@ export const memberStepNames = ['memberDown', 'memberWithoutRoom', 'memberListsF
 /** For jobs of several projects. */
 export const projectStepNames = ['manyProjects'] as const
 /** For jobs in containers. */
-export const containerStepNames = ['engineCut'] as const
+export const containerStepNames = [
+  'engineCut',
+  'engineDown',
+  'engineSilent',
+  'engineFails',
+  'containerGone',
+  'containerCopied',
+  'afterJob',
+  'serviceJob',
+  'networkJob',
+] as const
 /**
  * What hits the cloud's interface and the network at once. Only stories about a guard have it: a launch whose answer
  * was lost and that lists leave out for longer than their lag is made again, as it must be.
@@ -363,6 +374,39 @@ const acts: Readonly<Record<StepName, Act>> = {
       world.cloud.dropConnections(id)
       return `the connections to ${id} are cut`
     }),
+  engineDown: (world, n) =>
+    onEngine(world, n, (engine) => {
+      engine.goDown()
+      return 'is not there'
+    }),
+  engineSilent: (world, n) =>
+    onEngine(world, n, (engine, until) => {
+      engine.silentUntil = until
+      return 'does not answer'
+    }),
+  engineFails: (world, n) =>
+    onEngine(world, n, (engine, until) => {
+      engine.failingUntil = until
+      return 'fails in every other call'
+    }),
+  containerGone: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      const job = world.engine(id)?.loseContainer(n)
+      if (job === undefined) return undefined
+      world.history.trouble('unreachable', { job })
+      return `somebody removes the container of ${job}`
+    }),
+  containerCopied: (world, n) =>
+    on(pick(world.cloud.ids, n), (id) => {
+      const job = world.engine(id)?.copyContainer(n)
+      return job === undefined ? undefined : `somebody runs an image that was made of the container of ${job}`
+    }),
+  afterJob: (world, n) =>
+    `job ${world.coordinator.enqueue(100 + n * 40, [], { hasAfterScript: true }).name} comes, with an after_script`,
+  serviceJob: (world, n) =>
+    `job ${world.coordinator.enqueue(100 + n * 20, [], { hasService: true }).name} comes, with a service`,
+  networkJob: (world, n) =>
+    `job ${world.coordinator.enqueue(100 + n * 20, [], { ownNetwork: true }).name} comes, with a network`,
   memberDown: (world, n) =>
     memberFails(world, n, new GroupError('transient', 'no answer'), ['list', 'increase', 'decrease']),
   memberListsFail: (world, n) => memberFails(world, n, new GroupError('transient', 'no answer'), ['list']),
@@ -542,6 +586,21 @@ function memberFails(
     world.clock.after(ms, () => world.history.ends('cloud'))
     world.cloud.failMember(member, { error, operations, until: world.clock.now() + ms })
     return `${member} refuses ${operations.join(', ')} with ${error.code} for ${ms} ms`
+  })
+}
+
+/** The Engine of a machine is troubled for a while. */
+function onEngine(world: World, n: number, trouble: (engine: SimEngine, until: number) => string): string | undefined {
+  return on(pick(world.cloud.ids, n), (id) => {
+    const engine = world.engine(id)
+    if (engine === undefined) return undefined
+    const ms = second + n * 70
+    world.history.begins('unreachable', { machine: id })
+    world.clock.after(ms, () => {
+      engine.heal()
+      world.history.ends('unreachable', { machine: id })
+    })
+    return `the Engine of ${id} ${trouble(engine, world.clock.now() + ms)} for ${ms} ms`
   })
 }
 

@@ -14,6 +14,8 @@ import { ManualClock, seededRandom, simpleShell } from '@runner-core/fleeting/te
 import type { IdlePolicy } from '@runner-core/taskscaler'
 import type { Bug } from './bugs.ts'
 import { WorldCoordinator } from './coordinator/world-coordinator.ts'
+import type { EngineThing, SimEngine } from './engine/sim-engine.ts'
+import { strangeThings } from './engine/strange-things.ts'
 import { hostGroup, hostOf, writtenLoans } from './host-group.ts'
 import type { MachineWatch, RunningScript } from './machine/sim-machine.ts'
 import { WorldMachines } from './machine/world-machines.ts'
@@ -200,7 +202,17 @@ export class World {
       onUnknown: (error) => this.violate(7, error.message),
       watch,
       ...(setting.inContainers === true && {
-        engines: { delayMs: setting.latencyMs, shell: setting.shell, watch: { ...watch, made() {}, removed() {} } },
+        engines: {
+          delayMs: setting.latencyMs,
+          shell: setting.shell,
+          strange: strangeThings,
+          watch: {
+            ...watch,
+            made: (machine, thing, isStrange) => this.#made(machine, thing, isStrange),
+            removed: (machine, { kind, name }) =>
+              this.history.tell({ kind: 'removed', machine, thing: `${kind} ${name}` }),
+          },
+        },
       }),
     })
     this.coordinator = new WorldCoordinator(this.clock, this.history, setting.projects)
@@ -309,6 +321,11 @@ export class World {
     machine.disk.othersBytes = isFull ? diskBytes : 0
   }
 
+  /** Of a machine, once somebody asked for it. */
+  engine(machine: string): SimEngine | undefined {
+    return this.machines.engine(machine)
+  }
+
   violate(promise: Broken, what: string): void {
     this.violations.push({ promise, what })
     this.note(`BROKEN ${typeof promise === 'number' ? `promise ${promise}` : promise}: ${what}`)
@@ -342,12 +359,17 @@ export class World {
     this.#losesPower = undefined
     this.cloud.heal()
     this.store.heal()
-    for (const machine of this.cloud.ids) this.fillDisk(machine, false)
+    for (const machine of this.cloud.ids) {
+      this.fillDisk(machine, false)
+      this.engine(machine)?.heal()
+      this.history.ends('unreachable', { machine })
+    }
     this.coordinator.heal()
     this.#strangerLeaves()
     this.isLogFull = false
     for (const job of this.coordinator.open)
       if (job.durationMs === Number.POSITIVE_INFINITY) this.coordinator.cancel(job)
+    if (this.#setting.inContainers === true) await this.#workOnEachMachine()
     this.useSchedule(0)
     await this.advance(minute)
     this.#strangersLeave()
@@ -386,6 +408,14 @@ export class World {
     await this.advance(3 * minute)
     if (this.#changes > callsBefore)
       this.violate(3, 'with nothing wanted and nothing left, the fleet does not stay still')
+  }
+
+  /** What earlier jobs left is removed beside the next one: each slot gets another job. */
+  async #workOnEachMachine(): Promise<void> {
+    await this.advance(minute)
+    const slots = this.cloud.ids.length * this.#setting.capacityPerInstance
+    for (let slot = 0; slot < slots; slot += 1) this.coordinator.enqueue(25 * second)
+    await this.advance(minute)
   }
 
   /** What remains after a clean stop: nothing of ours, and no timer. */
@@ -635,25 +665,40 @@ export class World {
    * A machine never runs more jobs at once than it has slots, never two in one directory, and no job's script twice at
    * once.
    */
-  #started({ job = '', machine, directory, run }: RunningScript): void {
+  #started({ job = '', script, machine, directory, run }: RunningScript): void {
     this.started.push({ job, instanceId: machine })
-    this.history.tell({ kind: 'script_started', run, machine, slot: directory, job })
-    this.note(`${job} runs on ${machine}`)
+    this.history.tell({ kind: 'script_started', run, machine, slot: directory, job, script })
+    this.note(`${job} runs on ${machine}${script === 'step' ? '' : `, ${script}`}`)
     const others = this.machines.running.filter((other) => other.run !== run)
     for (const other of others) {
       if (other.job === job) this.violate(7, `${job} runs on ${machine} and on ${other.machine} at the same time`)
       else if (other.machine === machine && other.directory === directory)
         this.violate(7, `${other.job} and ${job} run on ${machine} at the same time, in ${directory}`)
     }
-    // A container of a job that has ended may run until the sweep beside the next job has found it.
-    const isOver = ({ job }: { readonly job: string }): boolean =>
-      this.#setting.inContainers === true && !this.coordinator.open.some(({ name }) => name === job)
-    const beside = others.filter((other) => other.machine === machine && !isOver(other))
+    // What a process that was killed left may run in its container until the sweep beside the next job has found it.
+    const isLeft = (name: string): boolean =>
+      this.#setting.inContainers === true &&
+      this.coordinator.jobs.some((each) => each.name === name && each.state === 'ended' && !each.holder?.isAlive)
+    const beside = others.filter((other) => other.machine === machine && !isLeft(other.job))
     if (beside.length >= this.#setting.capacityPerInstance)
       this.violate(
         7,
         `${machine} runs ${beside.map((other) => other.job).join(', ')} and ${job}: it has ${this.#setting.capacityPerInstance} slots`,
       )
+  }
+
+  /** What is kept for later jobs is meant to be left. */
+  #made(machine: string, { kind, name, labels }: EngineThing, isStrange: boolean): void {
+    if (labels['dev.runner-core.caches-of'] !== undefined) return
+    const id = Number(labels['dev.runner-core.job'])
+    const job = this.coordinator.jobs.find(({ api }) => api.id === id)?.name
+    this.history.tell({
+      kind: 'made',
+      machine,
+      thing: `${kind} ${name}`,
+      ...(job !== undefined && !isStrange && { job }),
+      ...(isStrange && { strange: true }),
+    })
   }
 
   #between([low, high]: readonly [number, number]): () => number {

@@ -62,6 +62,16 @@ export interface MachineBook {
   saidDeleting: boolean
 }
 
+/** See the record `made`. */
+export interface ThingBook {
+  readonly machine: string
+  readonly thing: string
+  readonly job: string | undefined
+  readonly attempt: string | undefined
+  readonly isStrange: boolean
+  readonly madeAt: number
+}
+
 export interface FleetBook {
   readonly maxInstances: number
   readonly separatesProjects: boolean
@@ -114,6 +124,8 @@ export class Books {
   readonly runs: Map<string, RunBook> = new Map()
   readonly machines: Map<string, MachineBook> = new Map()
   readonly processes: Map<string, ProcessBook> = new Map()
+  /** On machines that are there. */
+  readonly things: Map<string, ThingBook> = new Map()
   readonly #troubles: Trouble[] = []
   /** By fleet, since when so many machines are missing at once. */
   readonly #massSince = new Map<string, number>()
@@ -225,6 +237,16 @@ export class Books {
         const run = this.runs.get(record.run)
         if (run !== undefined) run.lives = false
         return undefined
+      }
+      case 'made': {
+        const { machine, thing, job, strange: isStrange = false, at: madeAt } = record
+        const attempt = job === undefined ? undefined : this.jobs.get(job)?.last?.attempt
+        this.things.set(`${machine} ${thing}`, { machine, thing, job, attempt, isStrange, madeAt })
+        return undefined
+      }
+      case 'removed': {
+        const key = `${record.machine} ${record.thing}`
+        return this.things.delete(key) ? undefined : `${key} is removed and was never made`
       }
       case 'machine':
         return this.#noteMachine(record)
@@ -338,7 +360,10 @@ export class Books {
     }
     if (book.state === 'gone') return `${machine} is gone, and is ${state}`
     book.state = state
-    if (state === 'dead' || state === 'gone') for (const run of this.runsOn(machine)) run.lives = false
+    if (state === 'dead' || state === 'gone') {
+      for (const run of this.runsOn(machine)) run.lives = false
+      for (const [key, thing] of this.things) if (thing.machine === machine) this.things.delete(key)
+    }
     return undefined
   }
 

@@ -97,6 +97,12 @@ const oneJob = (job: string, machine: string, lines = 3, slot = '0'): Event[] =>
   ...tells(job, traceOf(job, lines)),
 ]
 
+/** What is made for it is not removed. */
+const withBox = (job: string): Event[] =>
+  oneJob(job, 'm1').flatMap((event): Event[] =>
+    event.kind === 'script_started' ? [{ kind: 'made', machine: 'm1', thing: `box of ${job}`, job }, event] : [event],
+  )
+
 const ofProject = (project: string, events: readonly Event[]): Event[] =>
   events.map((event) => (event.kind === 'job' ? { ...event, project } : event))
 
@@ -349,6 +355,35 @@ const bad: readonly (readonly [Breach, string, readonly Event[]])[] = [
     ]),
   ],
   [
+    'something left',
+    'of a job that has ended, beside the next one',
+    ended([...m1, ...withBox('j2'), ...take('j1'), run('j1', 'm1'), later(90)]),
+  ],
+  [
+    'something left',
+    'that nobody can say whose it is',
+    ended([
+      ...m1,
+      { kind: 'made', machine: 'm1', thing: 'a box' },
+      ...oneJob('j2', 'm1'),
+      later(60),
+      ...take('j1'),
+      run('j1', 'm1'),
+      later(120),
+    ]),
+  ],
+  [
+    'thing of others removed',
+    'beside a job',
+    ended([
+      ...m1,
+      { kind: 'made', machine: 'm1', thing: 'a box', strange: true },
+      ...take('j1'),
+      run('j1', 'm1'),
+      { kind: 'removed', machine: 'm1', thing: 'a box' },
+    ]),
+  ],
+  [
     'reason not true',
     'of an instance that nobody makes',
     [
@@ -413,6 +448,42 @@ function used(events: readonly Event[]): readonly Event[] {
 
 describe('the checker does not find', () => {
   test.each<readonly [string, readonly Event[]]>([
+    [
+      'something left that was removed',
+      ended([
+        ...m1,
+        ...withBox('j2'),
+        ...take('j1'),
+        run('j1', 'm1'),
+        { kind: 'removed', machine: 'm1', thing: 'box of j2' },
+        later(90),
+      ]),
+    ],
+    [
+      'something left by a process that was killed, while no job came',
+      ended([...m1, ...withBox('j2'), later(300), ...take('j1'), run('j1', 'm1')]),
+    ],
+    [
+      'something left while the machine could not be reached',
+      ended([
+        ...m1,
+        ...withBox('j2'),
+        ...take('j1'),
+        run('j1', 'm1'),
+        { kind: 'trouble', what: 'unreachable', state: 'happens', machine: 'm1' },
+        later(90),
+      ]),
+    ],
+    [
+      'something of a job that runs',
+      ended([
+        ...m1,
+        ...take('j1'),
+        { kind: 'made', machine: 'm1', thing: 'box', job: 'j1' },
+        run('j1', 'm1'),
+        later(90),
+      ]),
+    ],
     [
       'a machine deleted that could not be reached',
       ended([...runs, { kind: 'trouble', what: 'unreachable', state: 'happens' }, ...remove('m1')]),

@@ -1,6 +1,7 @@
 import { Books } from './books.ts'
 import { endsAreTrue, jobsEnd, jobsEndOnce, noteEnds } from './end-rules.ts'
 import type { HistoryRecord } from './history.ts'
+import { nothingIsLeft, thingsOfOthersStay } from './left-rules.ts'
 import {
   neverAboveTheMaximum,
   noLeasedMachineIsDeleted,
@@ -25,6 +26,8 @@ const rules: readonly CreateRule[] = [
   neverAboveTheMaximum,
   strangersAreLeftAlone,
   projectsAreKeptApart,
+  nothingIsLeft,
+  thingsOfOthersStay,
   reasonsAreTrue,
   noSecretIsRecorded,
   noteEnds,

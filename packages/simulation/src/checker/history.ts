@@ -158,6 +158,18 @@ export type MachineRecord =
       readonly leftovers?: boolean
     })
   | (At & { readonly kind: 'processes_ended'; readonly run: string })
+  /**
+   * Something that outlives scripts was made on a machine, as a container or its network: for a job, unless that cannot
+   * be said. What is kept for later jobs is not here. `strange`: somebody else made it.
+   */
+  | (At & {
+      readonly kind: 'made'
+      readonly machine: string
+      readonly thing: string
+      readonly job?: string
+      readonly strange?: boolean
+    })
+  | (At & { readonly kind: 'removed'; readonly machine: string; readonly thing: string })
 
 /** What the cloud was asked and did. */
 export type CloudRecord =

@@ -24,6 +24,8 @@ export type Breach =
   | 'more machines than the maximum'
   | 'machine of others used'
   | 'projects on one machine'
+  | 'something left'
+  | 'thing of others removed'
   | 'reason not true'
   | 'secret recorded'
   | 'history without sense'

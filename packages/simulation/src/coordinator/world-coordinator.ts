@@ -17,8 +17,18 @@ export interface WorldJob {
   readonly api: CoordinatorJob
   /** Times that it was handed out. */
   attempts: number
+  /** To whom last. */
+  holder: WorldProcess | undefined
   /** Whether the last hand-out was neither accepted nor taken back. */
   isOffered: boolean
+}
+
+/** What only some jobs have. */
+export interface JobExtras {
+  readonly hasAfterScript?: boolean
+  /** In containers. */
+  readonly hasService?: boolean
+  readonly ownNetwork?: boolean
 }
 
 /** A request as it leaves a process. */
@@ -92,7 +102,7 @@ export class WorldCoordinator {
   }
 
   /** `acts`: what it does before its time is over. */
-  enqueue(durationMs: number, acts: readonly Act[] = []): WorldJob {
+  enqueue(durationMs: number, acts: readonly Act[] = [], more: JobExtras = {}): WorldJob {
     const name = `j${this.jobs.length + 1}`
     const pieces = Math.min(4, 1 + Math.floor(durationMs / 10_000))
     const work: readonly Act[] =
@@ -111,16 +121,37 @@ export class WorldCoordinator {
       ...work,
       ...acts.filter((act) => 'exit' in act),
     ]
-    const variables = [{ key: 'SESAME', value: secret, masked: true }]
+    const variables = [
+      { key: 'SESAME', value: secret, masked: true },
+      ...(more.ownNetwork === true ? [{ key: 'FF_NETWORK_PER_BUILD', value: 'true' }] : []),
+    ]
+    const afterScript = more.hasAfterScript === true ? [{ after: name }, { print: 100 }].map(lineOf) : undefined
+    const service = {
+      name: 'world/service:1',
+      alias: 'db',
+      entrypoint: null,
+      command: null,
+      ports: null,
+      variables: [],
+    }
     // Two of one project, then two of the next.
     const project = 1 + (Math.floor(this.jobs.length / 2) % this.#projects)
-    const spec = { name, project, script: script.map(lineOf), variables, timeoutSeconds: jobTimeoutSeconds }
+    const spec = {
+      name,
+      project,
+      script: script.map(lineOf),
+      variables,
+      timeoutSeconds: jobTimeoutSeconds,
+      ...(afterScript !== undefined && { afterScript }),
+      ...(more.hasService === true && { override: { services: [service] } }),
+    }
     const api = this.#api.enqueue(spec)
     const job: WorldJob = {
       name,
       durationMs,
       api,
       attempts: 0,
+      holder: undefined,
       isOffered: false,
       get state() {
         return api.hasEnded
@@ -238,6 +269,7 @@ export class WorldCoordinator {
     const job = this.jobs.find(({ api }) => api.id === id)
     if (job === undefined) return undefined
     job.attempts += 1
+    job.holder = process
     this.#history.tell({ kind: 'secret', text: token })
     job.isOffered = true
     this.#history.tell({ kind: 'handed_out', job: job.name, attempt: attemptOf(job), to: process.name, heard })

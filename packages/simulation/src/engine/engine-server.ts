@@ -85,6 +85,17 @@ const routes: Readonly<Record<string, (engine: SimEngine, call: Call) => Answer 
     container.whenEnded(() => answer(response, ok({ StatusCode: container.exitCode })))
     return 'later'
   },
+  'GET events': (engine, { query, response }) => {
+    const { container: ids = [] } = JSON.parse(query.get('filters') ?? '{}') as { container?: readonly string[] }
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.flushHeaders()
+    for (const id of ids)
+      engine.containers.get(id)?.whenEnded(() => {
+        if (!response.destroyed)
+          response.write(`${JSON.stringify({ Type: 'container', Action: 'die', Actor: { ID: id } })}\n`)
+      })
+    return 'later'
+  },
   'DELETE containers *': (engine, { parts: [, name = ''], query, response }) => {
     engine.removeContainer(engine.container(name), isOn(query.get('force')), () => answer(response, { status: 204 }))
     return 'later'
@@ -111,9 +122,13 @@ const routes: Readonly<Record<string, (engine: SimEngine, call: Call) => Answer 
 export class EngineServer {
   readonly engine: SimEngine
   readonly #server = createServer()
+  readonly #streams = new Set<Duplex>()
 
   constructor(engine: SimEngine) {
     this.engine = engine
+    engine.onDown = () => {
+      for (const stream of this.#streams) stream.destroy()
+    }
     this.#server.on('request', (request, response) => this.#take(request, response))
     this.#server.on('upgrade', (request, stream, head) => this.#hijack(request, stream, head))
     this.#server.on('clientError', (_error, stream) => stream.destroy())
@@ -121,6 +136,8 @@ export class EngineServer {
 
   /** Serves the machine's end of a stream. */
   serve(stream: Duplex): void {
+    this.#streams.add(stream)
+    stream.on('close', () => this.#streams.delete(stream))
     this.#server.emit('connection', stream)
   }
 
@@ -130,10 +147,15 @@ export class EngineServer {
     request.on('data', (piece: Buffer) => pieces.push(piece))
     request.on('end', () => {
       const body = Buffer.concat(pieces)
-      const { delayMs } = this.engine.options
-      if (delayMs === 0) this.#answer(request, body, response)
-      else this.engine.after(delayMs, () => this.#answer(request, body, response))
+      this.#soon(() => this.#answer(request, body, response))
     })
+  }
+
+  #soon(act: () => void): void {
+    const { clock, delayMs } = this.engine.options
+    const waitMs = Math.max(delayMs, this.engine.silentUntil - clock.now())
+    if (waitMs <= 0) act()
+    else this.engine.after(waitMs, act)
   }
 
   #answer(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
@@ -141,6 +163,7 @@ export class EngineServer {
     const { parts, query } = read(request)
     const name = `${request.method} ${parts.map((part, index) => (isName(parts, index) ? '*' : part)).join(' ')}`
     try {
+      if (this.engine.failsNow()) throw new EngineRefusal(500, 'the Engine has failed')
       const route = routes[name]
       if (route === undefined) throw new Error(`the world's Engine does not know this request: ${name}`)
       const json = request.headers['content-type'] === 'application/json' ? JSON.parse(body.toString()) : {}
@@ -172,9 +195,7 @@ export class EngineServer {
         stream.end(`HTTP/1.1 ${status} Refused\r\nContent-Length: ${message.length}\r\n\r\n${message}`)
       }
     }
-    const { delayMs } = this.engine.options
-    if (delayMs === 0) given()
-    else this.engine.after(delayMs, given)
+    this.#soon(given)
   }
 
   #attach(name: string, stream: Duplex): void {

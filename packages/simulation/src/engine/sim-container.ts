@@ -65,6 +65,8 @@ export class SimContainer {
   /** What the shell has not read. */
   #input = ''
   #isInputOver = false
+  /** How often it has ended: an input is of one life of it. */
+  #ends = 0
   #script: { readonly running: RunningScript; readonly run: ScriptRun; readonly process: MachineProcess } | undefined
   /** Processes beside the shell. */
   #left: { readonly isStubborn: boolean }[] = []
@@ -90,13 +92,15 @@ export class SimContainer {
   /** Passes on what it prints from now on, and takes input: the first one that ends it, ends it for all. */
   attach(reader: OutputReader): OutputReader {
     this.#readers.add(reader)
+    const ends = this.#ends
     return {
       take: (bytes) => {
-        if (this.#isInputOver) return
+        if (this.#isInputOver || this.#ends !== ends) return
         this.#input += bytes.toString()
         this.#read()
       },
       end: () => {
+        if (this.#ends !== ends) return
         this.#isInputOver = true
         this.#read()
       },
@@ -157,6 +161,7 @@ export class SimContainer {
       run: nameRun(),
       machine,
       job: undefined,
+      script: 'step',
       marker: this.spec.name,
       directory: this.#placeOf(script.directory),
       startedAt: clock.now(),
@@ -170,8 +175,9 @@ export class SimContainer {
       fill,
       leave: () => this.#left.push({ isStubborn: process.isStubborn }),
       hasOthers: () => this.#left.length > 0,
-      named: (job) => {
+      named: (job, name) => {
         running.job = job
+        running.script = name
         watch.started(running)
       },
       said: (line) => watch.said(running, line),
@@ -201,6 +207,7 @@ export class SimContainer {
   #exit(code: number): void {
     if (this.state !== 'running') return
     this.state = 'exited'
+    this.#ends += 1
     this.exitCode = code
     this.#input = ''
     this.#isInputOver = false

@@ -22,6 +22,7 @@ async function openEngine(): Promise<{ readonly engine: Engine; readonly unknown
     isUp: () => true,
     delayMs: 0,
     shell: 'sh',
+    strange: [],
     watch: { started() {}, said() {}, ended() {}, made() {}, removed() {} },
     uptime: () => '1.00',
     trouble: () => undefined,

@@ -15,7 +15,8 @@ export interface EngineThing {
 type Labels = Readonly<Record<string, string>>
 
 export interface EngineWatch extends Pick<MachineWatch, 'started' | 'said' | 'ended'> {
-  made(machine: string, thing: EngineThing): void
+  /** `isStrange`: somebody else made it. */
+  made(machine: string, thing: EngineThing, isStrange: boolean): void
   removed(machine: string, thing: EngineThing): void
 }
 
@@ -27,6 +28,8 @@ export interface SimEngineOptions {
   readonly delayMs: number
   /** The shell of its images. */
   readonly shell: 'sh' | 'bash'
+  /** What others have there. */
+  readonly strange: readonly EngineThing[]
   readonly watch: EngineWatch
   readonly uptime: () => string
   /** As a look at the disk has it; undefined: there is room. */
@@ -60,19 +63,70 @@ export class SimEngine {
   readonly containers: Map<string, SimContainer> = new Map()
   readonly networks: Map<string, EngineThing & { readonly id: string }> = new Map()
   readonly volumes: Map<string, EngineThing & { isOpen: boolean }> = new Map()
+  /** Nobody hears what it has for them before that. */
+  silentUntil: number = Number.NEGATIVE_INFINITY
+  /** Every other call fails until then. */
+  failingUntil: number = Number.NEGATIVE_INFINITY
+  /** Called when it goes down. */
+  onDown: () => void = () => {}
+  #isDown = false
   /** Ids by name. */
   readonly #images = new Map<string, string>()
   #ids = 0
+  #calls = 0
+  #copies = 0
   #runs = 0
 
   constructor(options: SimEngineOptions) {
     this.options = options
     this.time = new EngineTime(options.clock)
+    for (const thing of options.strange) this.#have(thing)
   }
 
   /** Scripts of jobs that run now. */
   get scripts(): readonly RunningScript[] {
     return [...this.containers.values()].flatMap(({ script }) => script ?? [])
+  }
+
+  get isDown(): boolean {
+    return this.#isDown
+  }
+
+  /** Its process ends: containers go on without it. */
+  goDown(): void {
+    this.#isDown = true
+    this.onDown()
+  }
+
+  /** Asked once for each call. */
+  failsNow(): boolean {
+    if (this.options.clock.now() >= this.failingUntil) return false
+    this.#calls += 1
+    return this.#calls % 2 === 0
+  }
+
+  heal(): void {
+    this.#isDown = false
+    this.silentUntil = this.failingUntil = Number.NEGATIVE_INFINITY
+  }
+
+  /** Somebody runs an image that a job made of its container: it has the labels of that. */
+  copyContainer(n: number): string | undefined {
+    const running = [...this.containers.values()].filter(({ script }) => script?.job !== undefined)
+    const container = running[n % Math.max(1, running.length)]
+    if (container === undefined) return undefined
+    this.#copies += 1
+    this.#have({ kind: 'container', name: `copy${this.#copies}`, labels: container.spec.labels })
+    return container.script?.job
+  }
+
+  /** Somebody else removes a container, whatever runs in it. */
+  loseContainer(n: number): string | undefined {
+    const running = [...this.containers.values()].filter(({ script }) => script?.job !== undefined)
+    const container = running[n % Math.max(1, running.length)]
+    const job = container?.script?.job
+    if (container !== undefined) this.removeContainer(container, true, () => {})
+    return job
   }
 
   /** Power off. */
@@ -107,25 +161,9 @@ export class SimEngine {
     if (Cmd !== undefined && Cmd[0] !== 'sh')
       throw new Error(`the world's Engine does not know this command: ${Cmd.join(' ').slice(0, 300)}`)
     const runs = Cmd === undefined ? 'a service' : 'a shell'
-    const spec: ContainerSpec = { name, labels: Labels, imageId, runs, binds, network, pidMode }
-    const { machine, clock, watch, uptime, trouble, fill, onUnknown } = this.options
-    const container = new SimContainer(this.#id(), spec, {
-      machine,
-      clock: {
-        now: () => clock.now(),
-        wallTime: () => clock.wallTime(),
-        after: (ms, act) => this.after(ms, act),
-      },
-      time: this.time,
-      watch,
-      nameRun: () => `${machine}/c${++this.#runs}`,
-      uptime,
-      trouble,
-      fill,
-      onUnknown,
-    })
-    this.containers.set(container.id, container)
-    watch.made(machine, { kind: 'container', name, labels: Labels })
+    const container = this.#add({ name, labels: Labels, imageId, runs, binds, network, pidMode })
+    const { machine, watch } = this.options
+    watch.made(machine, { kind: 'container', name, labels: Labels }, false)
     return container
   }
 
@@ -159,7 +197,7 @@ export class SimEngine {
     this.#needsRoom()
     const volume = { kind: 'volume', name, labels, isOpen: false } as const
     this.volumes.set(name, volume)
-    this.options.watch.made(this.options.machine, volume)
+    this.options.watch.made(this.options.machine, volume, false)
   }
 
   removeVolume(name: string): void {
@@ -176,7 +214,7 @@ export class SimEngine {
     if (this.#networkOf(name)) throw new EngineRefusal(409, `network with name ${name} already exists`)
     const network = { kind: 'network', id: this.#id(), name, labels } as const
     this.networks.set(network.id, network)
-    this.options.watch.made(this.options.machine, network)
+    this.options.watch.made(this.options.machine, network, false)
     return network.id
   }
 
@@ -195,6 +233,40 @@ export class SimEngine {
     return this.options.clock.after(ms, () => {
       if (this.options.isUp()) act()
     })
+  }
+
+  #add(spec: ContainerSpec): SimContainer {
+    const { machine, clock, watch, uptime, trouble, fill, onUnknown } = this.options
+    const container = new SimContainer(this.#id(), spec, {
+      machine,
+      clock: {
+        now: () => clock.now(),
+        wallTime: () => clock.wallTime(),
+        after: (ms, act) => this.after(ms, act),
+      },
+      time: this.time,
+      watch,
+      nameRun: () => `${machine}/c${++this.#runs}`,
+      uptime,
+      trouble,
+      fill,
+      onUnknown,
+    })
+    this.containers.set(container.id, container)
+    return container
+  }
+
+  #have(thing: EngineThing): void {
+    const { kind, name, labels } = thing
+    if (kind === 'volume') this.volumes.set(name, { ...thing, isOpen: false })
+    else if (kind === 'network') {
+      const id = this.#id()
+      this.networks.set(id, { ...thing, id })
+    } else {
+      const spec = { name, labels, imageId: '', runs: 'a service', binds: [], network: 'default', pidMode: '' } as const
+      this.#add(spec).start()
+    }
+    this.options.watch.made(this.options.machine, thing, true)
   }
 
   #networkOf(name: string): boolean {

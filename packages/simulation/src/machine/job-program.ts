@@ -9,6 +9,8 @@
 export type Act =
   /** Its name, which comes first: what is printed holds it. */
   | { readonly job: string }
+  /** The same, in its `after_script`. */
+  | { readonly after: string }
   /** Prints a line that nothing else prints. */
   | { readonly print: number }
   | { readonly sleepMs: number }
@@ -26,6 +28,7 @@ export type Act =
 
 const words = {
   job: (text: string): Act => ({ job: text }),
+  after: (text: string): Act => ({ after: text }),
   print: (text: string): Act => ({ print: Number(text) }),
   sleep: (text: string): Act => ({ sleepMs: Number(text) }),
   hang: (): Act => ({ hang: true }),

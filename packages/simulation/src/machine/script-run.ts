@@ -3,6 +3,9 @@ import type { GeneratedScript, ScriptPart } from './generated-script.ts'
 import { type Act, printed } from './job-program.ts'
 import type { MachineProcess } from './machine-process.ts'
 
+/** Of a job. */
+export type ScriptName = 'step' | 'after_script'
+
 /** What a script does to its machine. */
 export interface ScriptSurroundings {
   readonly clock: Clock
@@ -17,8 +20,8 @@ export interface ScriptSurroundings {
   readonly leave: () => void
   /** Whether processes of the job are there beside its shell. */
   readonly hasOthers: () => boolean
-  /** Its job says which it is. */
-  readonly named: (job: string) => void
+  /** Its job says which it is, and which of its scripts. */
+  readonly named: (job: string, script: ScriptName) => void
   readonly said: (line: string) => void
   /** It has come to its end: how its stages ended, whether it was sure to have left nothing, and when. */
   readonly ended: (status: number, sweep: 'swept' | 'unswept', uptime: string) => void
@@ -112,7 +115,10 @@ export class ScriptRun {
   #do(act: Act): number {
     if ('job' in act) {
       this.#job = act.job
-      this.#around.named(act.job)
+      this.#around.named(act.job, 'step')
+    } else if ('after' in act) {
+      this.#job = act.after
+      this.#around.named(act.after, 'after_script')
     } else if ('print' in act) {
       const line = printed(this.#job, act.print)
       this.#around.print(Buffer.from(`${line}\n`))

@@ -5,7 +5,7 @@ import { Disk } from './disk.ts'
 import { type GeneratedScript, readScript } from './generated-script.ts'
 import type { MachineProcess } from './machine-process.ts'
 import { MachineRelay } from './output-relay.ts'
-import { ScriptRun } from './script-run.ts'
+import { type ScriptName, ScriptRun } from './script-run.ts'
 
 /** A job's own script, as long as its shell lives. */
 export interface RunningScript {
@@ -13,6 +13,7 @@ export interface RunningScript {
   readonly machine: string
   /** Undefined until it says it: a script that only cleans up never does. */
   job: string | undefined
+  script: ScriptName
   readonly marker: string
   /** Where it works, as it is written. */
   readonly directory: string
@@ -274,6 +275,7 @@ export class SimMachine {
       run: `${this.id}/${this.#runs}`,
       machine: this.id,
       job: undefined,
+      script: 'step',
       marker,
       directory: script.directory,
       startedAt: clock.now(),
@@ -295,8 +297,9 @@ export class SimMachine {
         this.#left.set(marker, running)
       },
       hasOthers: others,
-      named: (job) => {
+      named: (job, name) => {
         running.job = job
+        running.script = name
         watch.started(running)
       },
       said: (line) => watch.said(running, line),

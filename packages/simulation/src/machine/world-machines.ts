@@ -1,7 +1,7 @@
 import { type Clock, type Connection, ConnectionError, type DialTarget, type ExecOptions } from '@runner-core/fleeting'
 import { type DialledStream, dialledStream } from '../engine/dialled-stream.ts'
 import { EngineServer } from '../engine/engine-server.ts'
-import { type EngineWatch, SimEngine } from '../engine/sim-engine.ts'
+import { type EngineThing, type EngineWatch, SimEngine } from '../engine/sim-engine.ts'
 import type { WorldProcess } from '../world-process.ts'
 import { Channel, Link, lost } from './channel.ts'
 import { type MachineWatch, type RunningScript, SimMachine } from './sim-machine.ts'
@@ -20,6 +20,7 @@ export interface WorldMachinesOptions {
   readonly engines?: {
     readonly delayMs: number
     readonly shell: 'sh' | 'bash'
+    readonly strange: readonly EngineThing[]
     readonly watch: EngineWatch
   }
 }
@@ -55,6 +56,11 @@ export class WorldMachines {
   /** The machine, once somebody connected to it. */
   get(instanceId: string): SimMachine | undefined {
     return this.#machines.get(instanceId)
+  }
+
+  /** Its Engine, once somebody dialled to it. */
+  engine(instanceId: string): SimEngine | undefined {
+    return this.#engines.get(instanceId)?.engine
   }
 
   /** What ran on machines that are gone is gone. */
@@ -120,6 +126,7 @@ export class WorldMachines {
     const engine = this.#engine(machine)
     if (engine === undefined || !('socketPath' in target) || target.socketPath !== engineSocket)
       throw new ConnectionError('channel_refused', `nothing listens on ${machine} at ${JSON.stringify(target)}`)
+    if (engine.engine.isDown) throw new ConnectionError('channel_refused', `no Engine listens on ${machine}`)
     const stream = dialledStream(process, link, machine)
     engine.serve(stream.far)
     return stream

@@ -1,4 +1,5 @@
 import type { StepName } from '../steps.ts'
+import { containerMutants } from './container-mutants.ts'
 import { machineMutants, runnerMutants } from './job-mutants.ts'
 import { multiMutants } from './multi-mutants.ts'
 import type { Mutant } from './mutant.ts'
@@ -21,6 +22,17 @@ const places: readonly StepName[] = [
   'cutNetwork',
   'mendNetwork',
   'isolate',
+  ...kills,
+]
+
+const boxes: readonly StepName[] = [
+  'engineCut',
+  'engineDown',
+  'networkJob',
+  'serviceJob',
+  'afterJob',
+  'cancelJob',
+  'longJob',
   ...kills,
 ]
 
@@ -57,6 +69,7 @@ const focuses: readonly (readonly [string, readonly StepName[]])[] = [
   ['job-checkpoints', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],
   ['active-job', ['wire', 'outage', 'cancelJob', 'succeed', ...kills]],
   ['job-journal', kills],
+  ['runner-docker-executor', boxes],
   ['runner-executor', places],
   ['runner-instance-executor', places],
   ['packages/job/', ['cutNetwork', 'mendNetwork', 'isolate', ...kills]],
@@ -72,4 +85,5 @@ export const mutants: readonly Mutant[] = [
   ...taskscalerMutants,
   ...runnerMutants,
   ...machineMutants,
+  ...containerMutants,
 ].map((mutant) => ({ focus: focuses.find(([part]) => mutant.file.includes(part))?.[1] ?? [], ...mutant }))
