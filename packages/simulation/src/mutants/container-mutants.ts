@@ -1,7 +1,5 @@
-import type { StepName } from '../steps.ts'
 import type { Mutant } from './mutant.ts'
 
-const kills: readonly StepName[] = ['killNow', 'killBefore', 'killAfter']
 const executor = (file: string): string => `packages/runner-docker-executor/src/${file}.ts`
 
 /** Guards of jobs in containers: whose they are, how they outlive their manager, and that nothing is left of them. */
@@ -52,9 +50,9 @@ export const containerMutants: readonly Mutant[] = [
   {
     name: 'what a manager that was killed left on an Engine stays',
     breaks: 6,
-    file: executor('docker-executor'),
-    find: '    this.#sweep(slot)\n',
-    replace: '',
+    file: executor('cleanup/engine-sweeper'),
+    find: 'if (record.isSwept || record.isSweeping) return undefined',
+    replace: 'if (record.isSwept || record.failures === 0) return undefined',
   },
   {
     name: 'what was made for a job that could not be prepared stays',
@@ -67,8 +65,8 @@ export const containerMutants: readonly Mutant[] = [
   {
     name: 'an Engine on which a removal failed counts as swept',
     breaks: 6,
-    file: executor('docker-executor'),
-    find: '      // Where the instance goes, so do they; else the next job there has them removed.\n      this.#swept.delete(instanceId)\n',
+    file: executor('cleanup/engine-sweeper'),
+    find: '    record.isSwept = false\n',
     replace: '',
     focus: ['engineDown', 'engineDown', 'engineFails', 'engineSilent', 'cancelJob', 'networkJob'],
   },
