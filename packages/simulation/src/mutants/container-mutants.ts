@@ -1,5 +1,7 @@
+import type { StepName } from '../steps.ts'
 import type { Mutant } from './mutant.ts'
 
+const kills: readonly StepName[] = ['killNow', 'killBefore', 'killAfter']
 const executor = (file: string): string => `packages/runner-docker-executor/src/${file}.ts`
 
 /** Guards of jobs in containers: whose they are, how they outlive their manager, and that nothing is left of them. */
@@ -97,6 +99,22 @@ export const containerMutants: readonly Mutant[] = [
     file: executor('containers/container-script'),
     find: "startedAt: this.#startedBefore === '' ? undefined : state.startedAt,",
     replace: 'startedAt: undefined,',
+    focus: ['afterJob', 'afterJob', 'engineCut', 'killNow', 'killBefore', 'killAfter'],
+  },
+  {
+    name: 'a container that never got its script counts as one that does not take it',
+    breaks: 'jobs',
+    file: executor('containers/container-script'),
+    find: 'if (this.#mayBeCut || (this.#mayStartLate && this.#starts < maxStarts)) {',
+    replace: 'if (this.#starts > maxStarts) {',
+    focus: ['afterJob', 'networkJob', 'jobs', ...kills, ...kills],
+  },
+  {
+    name: 'the start of an earlier script counts as that of the next one',
+    breaks: 'traces',
+    file: executor('docker-environment'),
+    find: "const startedBefore = this.#starts[index - 1] ?? ''",
+    replace: "const startedBefore = ''",
     focus: ['afterJob', 'afterJob', 'engineCut', 'killNow', 'killBefore', 'killAfter'],
   },
 ]
