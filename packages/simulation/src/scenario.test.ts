@@ -5,6 +5,7 @@ import {
   hostStepNames,
   logStepNames,
   memberStepNames,
+  outageStepNames,
   ownerStepNames,
   projectStepNames,
   rareStepNames,
@@ -40,6 +41,11 @@ test('about two seeds in five have what came to the world later', () => {
 
 test('seeds that are hunted keep their stories', () => {
   expect([2353, 2894, 3506, 3981].filter(hasLateParts)).toEqual([])
+})
+
+test('what only stories about a guard have comes in no seed', () => {
+  const names = Array.from({ length: 500 }, (_, seed) => scenarioOf(seed).steps.map(({ name }) => name)).flat()
+  expect(names.filter((name) => outageStepNames.some((each) => each === name))).toEqual([])
 })
 
 test('each step of the world comes in some seed', () => {

@@ -560,6 +560,7 @@ export const stepNames: readonly StepName[] = (Object.keys(acts) as StepName[])
         ...hostStepNames,
         ...projectStepNames,
         ...containerStepNames,
+        ...outageStepNames,
       ].some((rare) => rare === name),
   )
   .flatMap((name) => Array.from({ length: weights[name] ?? 1 }, () => name))
