@@ -166,3 +166,11 @@ test.skipIf(!hasGit).each([
     if (!enabled) expect(job.trace.text()).toContain('custom_build_dir of the runner is not enabled')
   },
 )
+
+test.each([
+  ['has times in its log', '', true],
+  ['has none where feature_flags turns them off', '[runners.feature_flags]\nFF_TIMESTAMPS = false', false],
+])('a job that says nothing of it %s', async (_what, tables, has) => {
+  const job = await runWith('', { script: ['echo says hello'], timestamps: true }, tables)
+  expect(job.trace.text()).toMatch(has ? /\n\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z 01O says hello\n/ : /\nsays hello\n/)
+})

@@ -45,7 +45,7 @@ export function isDebugTrace(sources: SettingSources): boolean {
   return parseGoBool(earlySetting(sources, 'CI_DEBUG_TRACE')) === true
 }
 
-/** Whether each line of the log begins with the time at which it came (`FF_TIMESTAMPS`). */
+/** Whether each line of the log begins with the time at which it came (`FF_TIMESTAMPS`, on by default). */
 export function hasTimestamps(sources: SettingSources): boolean {
-  return parseGoBool(earlySetting(sources, 'FF_TIMESTAMPS')) === true
+  return parseGoBool(earlySetting(sources, 'FF_TIMESTAMPS')) ?? true
 }

@@ -257,7 +257,20 @@ describe('what the runner says in the log', () => {
     await after(canBeKept ? 10 : 3_000)
     expect(sent).toContain('Running with runner-core')
     const said = checkpoints.flatMap(({ run }) => run.said.map(({ text }) => text)).join('')
-    expect(said).toContain(sent.slice(0, sent.indexOf('\n')))
+    // Times are added when it is sent.
+    expect(said).toContain(sent.slice(sent.indexOf('Running'), sent.indexOf('\n')))
+  })
+
+  test('has times, unless an earlier version began it without', async () => {
+    ends = { keep: async () => undefined, settled: async () => {}, take: async () => {} }
+    prepare = async () => environment(never)
+    checkpoints.length = 0
+    await handle(payload, { onCheckpoint }).after(10_000)
+    expect(sent).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z 00O Running with/)
+    expect(sent).not.toMatch(/^Running with/m)
+    const { run } = checkpoints.at(-1)!
+    await handle(payload, { onCheckpoint, checkpoint: { run, sent: { bytes: 0, crc32: 0 } } }).after(10_000)
+    expect(sent).toMatch(/^Running with/m)
   })
 
   test('is sent no more when another process has the job', async () => {

@@ -119,9 +119,10 @@ export class ActiveJob {
     this.#options = options
     const sent = checkpoint?.sent
     const settingSources = { payload: job, environmentVariables: settings.environment }
-    const lineTimes = hasTimestamps(settingSources)
-      ? new LineTimes({ clock, record: checkpoint?.lineTimes })
-      : undefined
+    // A log that an earlier version began without times goes on without them.
+    const isPlain = checkpoint !== undefined && checkpoint.lineTimes === undefined
+    const lineTimes =
+      hasTimestamps(settingSources) && !isPlain ? new LineTimes({ clock, record: checkpoint?.lineTimes }) : undefined
     this.#checkpoints = new JobCheckpoints({
       sent: sent ?? { bytes: 0, crc32: 0 },
       lineTimes,

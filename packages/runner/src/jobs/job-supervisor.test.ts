@@ -269,7 +269,9 @@ describe('JobSupervisor, while state cannot be written', () => {
     await clock.advance(90_000)
     expect([scripts, updates.at(-1)?.state]).toEqual([0, 'running'])
     expect(
-      trace.match(/^Waiting until state can be written: no room; until then no script of the job is started$/gm),
+      trace.match(
+        /^\S+Z 00O Waiting until state can be written: no room; until then no script of the job is started$/gm,
+      ),
     ).toHaveLength(3)
     refuses = () => false
     await clock.advance(60_000)

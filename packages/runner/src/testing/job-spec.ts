@@ -64,6 +64,11 @@ export interface JobSpec {
   readonly marker?: string
   /** Default true. */
   readonly traceSections?: boolean
+  /**
+   * Whether each line of its log may begin with its time, as runners have it by default. Default false: the job turns
+   * it off (`FF_TIMESTAMPS`), and its trace is what it printed.
+   */
+  readonly timestamps?: boolean
   /** Default `glpat-`. */
   readonly tokenMaskPrefixes?: readonly string[]
   /**
@@ -131,6 +136,7 @@ export function jobJson(spec: JobSpec, identity: JobIdentity): Record<string, un
     { key: 'CI_PROJECT_PATH', value: projectPath },
     { key: 'CI_PIPELINE_ID', value: '1' },
     ...(spec.git === undefined ? [{ key: 'GIT_STRATEGY', value: 'none' }] : []),
+    ...(spec.timestamps === true ? [] : [{ key: 'FF_TIMESTAMPS', value: 'false' }]),
   ]
   return {
     id: identity.id,

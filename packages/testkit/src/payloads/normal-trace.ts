@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { plainLines } from './trace-reading.ts'
+import { plainLines, withoutTimes } from './trace-reading.ts'
 
 /** What stands for something that differs from run to run, for example a folder. */
 export type Replacement = readonly [text: string, name: string]
@@ -14,7 +14,7 @@ const keptLines = 10
 export function normalLines(trace: string, replacements: readonly Replacement[]): readonly string[] {
   const named = replacements.reduce(
     (text, [from, to]) => (from === '' ? text : text.replaceAll(from, to)),
-    plainLines(trace).join('\n'),
+    withoutTimes(plainLines(trace)).join('\n'),
   )
   const lines = patterns
     .reduce((text, [pattern, to]) => text.replaceAll(pattern, to), named)
@@ -30,9 +30,6 @@ export function normalLines(trace: string, replacements: readonly Replacement[])
 }
 
 const patterns: readonly (readonly [RegExp, string])[] = [
-  // Some runners put times in front of lines where nobody asks for them: what was cut for that is one line again.
-  [/\n\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f]{2}[OE]\+/g, ''],
-  [/^\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f]{2}[OE] /gm, ''],
   [/^Running with .*$/gm, 'Running with RUNNER'],
   [/^ {2}on \S.*$/gm, '  on RUNNER'],
   // Whether the machine is there already is chance.

@@ -10,3 +10,12 @@ export function plainLines(trace: string): readonly string[] {
     .replaceAll(/\x1b\[[0-9;]*[mK]/g, '')
   return text.replace(/\n$/, '').split('\n')
 }
+
+/** Lines without the times that may stand in front of them; what was cut for one is one line again. */
+export function withoutTimes(lines: readonly string[]): readonly string[] {
+  return lines
+    .join('\n')
+    .replaceAll(/\n\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f]{2}[OE]\+/g, '')
+    .replaceAll(/^\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f]{2}[OE] /gm, '')
+    .split('\n')
+}

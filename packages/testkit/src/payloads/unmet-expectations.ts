@@ -1,7 +1,7 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { modeText } from './mode-text.ts'
 import type { ExpectedUpload, JobResult, Payload, ResultUpload } from './payload.ts'
-import { plainLines, sectionsOf } from './trace-reading.ts'
+import { plainLines, sectionsOf, withoutTimes } from './trace-reading.ts'
 
 const byDefault: readonly string[] = ['prepare_executor', 'prepare_script', 'get_sources', 'step_script']
 
@@ -21,7 +21,7 @@ export function unmetExpectations({ expected }: Pick<Payload, 'expected'>, resul
     [expected.state, expected.failureReason, expected.exitCode].join(' '),
   )
   compare('sections', sectionsOf(trace).join(' '), sections.join(' '))
-  const said = plainLines(trace)
+  const said = everyLine === undefined ? withoutTimes(plainLines(trace)) : plainLines(trace)
   let at = 0
   for (const line of lines) {
     const found = said.slice(at).findIndex((text) => (typeof line === 'string' ? text === line : line.test(text)))
