@@ -20,6 +20,8 @@ export interface Hunted {
 const stuckMs = 120_000
 /** Megabytes: who needs more grows without end. */
 const maxMemory = 1024
+/** One thread plays so many runs: what it keeps of each goes with it, and is not taken for growth. */
+const maxRunsPerThread = 200
 
 interface Quarry {
   readonly mutant: Mutant
@@ -46,9 +48,13 @@ async function hunt({ mutant, seed, runs, noticingSeed }: Quarry, signal?: Abort
     spans.unshift({ first: noticingSeed - seed, end: noticingSeed - seed + 1 })
   for (const { first, end } of spans)
     for (let skip = first; skip < end; ) {
-      const found = await play({ mutant, seed, skip, runs: end - skip, isControl: false }, signal)
-      if (found.state === 'missed') break
-      if (found.state !== 'noticed') return ended(found)
+      const count = Math.min(end - skip, maxRunsPerThread)
+      const found = await play({ mutant, seed, skip, runs: count, isControl: false }, signal)
+      if (found.state === 'broken' || found.state === 'cut') return ended(found)
+      if (found.state === 'missed') {
+        skip += count
+        continue
+      }
       const control = await play({ mutant, seed, skip: found.runs - 1, runs: 1, isControl: true }, signal)
       if (control.state !== 'noticed') return ended(control.state === 'cut' ? control : found)
       skip = found.runs

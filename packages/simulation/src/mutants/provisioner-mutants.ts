@@ -270,8 +270,9 @@ export const provisionerMutants: readonly Mutant[] = [
     name: 'a launch is made although its intent could not be written',
     breaks: 6,
     file: at('provisioner/launches/launcher'),
-    find: '      this.#withdraw(launch)\n      return false',
+    find: '      this.#gate.refused(asGroupError(error), launch.placement)\n      this.#withdraw(launch)\n      return false',
     replace: '      return true',
+    focus: ['diskFull', 'stateLocked', 'stateLate', 'schedule', 'jobs'],
   },
   {
     name: 'a delete is sent before its intent is written',
