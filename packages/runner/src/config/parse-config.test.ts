@@ -716,3 +716,33 @@ describe('feature flags', () => {
     ])
   })
 })
+
+test('url and token may name variables of the environment, which no message shows', () => {
+  const toml = minimal
+    .replace('"https://gitlab.example.com"', '"https://${HOST}/below"')
+    .replace('"glrt-secret-token"', '"$TOKEN"')
+  const environment = { HOST: 'gitlab.lan', TOKEN: 'glrt-31337' }
+  const { settings } = parseConfig(toml, { readFile, environment })
+  expect(settings.runners[0]).toMatchObject({ url: 'https://gitlab.lan/below', token: 'glrt-31337' })
+  const problems = (given: Record<string, string>): string => {
+    try {
+      parseConfig(toml, { readFile, environment: given })
+      return ''
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+  expect(problems({ HOST: 'gitlab.lan' })).toContain(
+    'runners[0].token: expected the environment variable TOKEN to be set, got nothing',
+  )
+  expect(problems({ ...environment, TOKEN: '31337\n' })).not.toContain('31337')
+})
+
+test('what register and the page of GitLab Runner write is read as it is meant', () => {
+  const { settings } = parseConfig(
+    `log_level = "warning"\n${minimal.replace('[runners.', 'builds_dir = ""\ncache_dir = ""\nshell = ""\n[runners.')}`,
+    { readFile },
+  )
+  expect(settings.logLevel).toBe('warn')
+  expect(settings.runners[0]).toMatchObject({ buildsDir: 'builds', cacheDir: 'cache', shell: 'bash' })
+})

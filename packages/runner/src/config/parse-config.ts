@@ -19,6 +19,8 @@ export interface ConfigSource {
   readonly file?: string
   /** Reads a file that the configuration names; throws as `fs.readFileSync` does, which is the default. */
   readonly readFile?: (path: string) => string
+  /** Variables that `url` and `token` may name. Default: those of this process. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
   /** Keys that are refused and may be ignored with a warning: `runners.referees`. Default: none. */
   readonly allowIgnored?: readonly string[]
 }
@@ -52,7 +54,7 @@ export function parseConfig(toml: string, source: ConfigSource = {}): ParsedConf
  */
 export function readConfig(
   toml: string,
-  { file = 'config.toml', readFile = readTextFile, allowIgnored = [] }: ConfigSource = {},
+  { file = 'config.toml', readFile = readTextFile, environment = process.env, allowIgnored = [] }: ConfigSource = {},
 ): ReadConfig {
   const found: Problem[] = []
   const told: Problem[] = []
@@ -61,6 +63,7 @@ export function readConfig(
     problem: (path, message) => found.push({ path, message }),
     warning: (path, message) => told.push({ path, message }),
     readFile,
+    environment,
     mayIgnore: (path) => allowIgnored.includes(nameOf(path)),
   })
   const read = (settings?.runners as readonly (ReadRunner | undefined)[] | undefined)?.map((runner) => runner ?? {})

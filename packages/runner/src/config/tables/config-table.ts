@@ -1,8 +1,23 @@
-import type { Settings } from '../settings.ts'
+import type { LogLevel, Settings } from '../settings.ts'
 import { notApplicable, refused, refusedSecret, without } from './foreign-key.ts'
 import { countOrUnbounded, hostName, listenAddress, nonEmptyText, oneOf, seconds } from './kinds.ts'
 import { runnerTable } from './runner-table.ts'
-import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
+import { byDefault, type Kind, leaf, list, optional, required, type TableSchema, table } from './schema.ts'
+
+/** Levels of a log; GitLab Runner's other words for them too. */
+const logLevel: Kind<LogLevel> = leaf('"debug" or "info" or "warn" or "error"', (value) =>
+  typeof value === 'string' && Object.hasOwn(logLevels, value) ? logLevels[value] : undefined,
+)
+
+const logLevels: Readonly<Record<string, LogLevel>> = {
+  debug: 'debug',
+  info: 'info',
+  warn: 'warn',
+  warning: 'warn',
+  error: 'error',
+  fatal: 'error',
+  panic: 'error',
+}
 
 /** The file as a whole. */
 export const configTable: TableSchema<Settings> = {
@@ -28,7 +43,12 @@ export const configTable: TableSchema<Settings> = {
       seconds({ zeroMeans: 3 }),
       'Seconds from the start of one request for a job to the start of the next while there are no jobs; fractions are allowed. After a job the next request follows immediately.',
     ),
-    logLevel: byDefault('log_level', 'info', oneOf('debug', 'info', 'warn', 'error'), 'Minimum level of a log line.'),
+    logLevel: byDefault(
+      'log_level',
+      'info',
+      logLevel,
+      'Minimum level of a log line. `warning` is `warn`; `fatal` and `panic` are `error`.',
+    ),
     logFormat: byDefault(
       'log_format',
       'text',

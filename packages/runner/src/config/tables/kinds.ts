@@ -60,6 +60,26 @@ export const shellText: Kind<string> = leaf('a string of shell commands', (value
 
 export const nonEmptyText: Kind<string> = leaf('a non-empty string', nonEmptyString)
 
+/** The same, with variables of this process in it: `$NAME` and `${NAME}`. One that is not set is a problem. */
+export function withVariables(kind: Kind<string>): Kind<string> {
+  return {
+    ...kind,
+    read(value, context) {
+      if (typeof value !== 'string') return kind.read(value, context)
+      const missing = new Set<string>()
+      const text = value.replaceAll(/\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})/g, (_, bare, braced) => {
+        const name = String(bare ?? braced)
+        const found = context.environment?.[name]
+        if (found === undefined) missing.add(name)
+        return found ?? ''
+      })
+      for (const name of missing)
+        context.problem(context.path, `expected the environment variable ${name} to be set, got nothing`)
+      return missing.size > 0 ? undefined : kind.read(text, context)
+    },
+  }
+}
+
 /** As it stands in a URL, without the port; IPv6 addresses without their brackets. */
 export const hostName: Kind<string> = leaf('a host name or an address, without a port', (value) =>
   typeof value === 'string' && (/^[A-Za-z0-9_.-]+$/.test(value) || isIP(value) !== 0) ? value.toLowerCase() : undefined,

@@ -1,6 +1,7 @@
 import type { CustomBuildDirSettings, RunnerSettings } from '../settings.ts'
 import { autoscalerTable } from './autoscaler-table.ts'
 import { cacheTable } from './cache-table.ts'
+import { orEmpty } from './docker-kinds.ts'
 import { dockerTable } from './docker-table.ts'
 import { featureFlags, heededFlags } from './feature-flags.ts'
 import { type ForeignKey, isOff, notApplicable, refused, without } from './foreign-key.ts'
@@ -20,9 +21,17 @@ import {
   shellText,
   size,
   wholeNumber,
+  withVariables,
 } from './kinds.ts'
 import { monitoringTable } from './monitoring-table.ts'
 import { byDefault, list, optional, required, type TableSchema, table } from './schema.ts'
+
+const bashOrSh = oneOf('bash', 'sh')
+/** Empty as in the files that `register` writes: bash. */
+const shellName: typeof bashOrSh = {
+  ...bashOrSh,
+  read: (value, context) => (value === '' ? 'bash' : bashOrSh.read(value, context)),
+}
 
 const otherExecutor = notApplicable('it is about another executor')
 
@@ -76,8 +85,16 @@ export const runnerTable: TableSchema<RunnerSettings> = {
   fields: {
     name: required('name', nonEmptyText, 'Name of the runner in logs, metrics and jobs. It must be unique.'),
     id: optional('id', wholeNumber({ min: 0 }), "The runner's number in GitLab; only logged."),
-    url: required('url', httpUrl, 'Address of the GitLab server.'),
-    token: required('token', secretText, 'Authentication token of the runner (`glrt-…`).'),
+    url: required(
+      'url',
+      withVariables(httpUrl),
+      'Address of the GitLab server. `$NAME` and `${NAME}` in it are variables of the environment.',
+    ),
+    token: required(
+      'token',
+      withVariables(secretText),
+      'Authentication token of the runner (`glrt-…`). `$NAME` and `${NAME}` in it are variables of the environment.',
+    ),
     tlsCaFile: optional(
       'tls-ca-file',
       readableFile,
@@ -94,10 +111,10 @@ export const runnerTable: TableSchema<RunnerSettings> = {
       oneOf('instance', 'docker-autoscaler', 'docker'),
       'How jobs run. `instance`: in a shell on the instances of `[runners.autoscaler]`. `docker-autoscaler`: in containers on these instances, as `[runners.docker]` says. `docker`: in containers of one Engine, without `[runners.autoscaler]`.',
     ),
-    shell: byDefault('shell', 'bash', oneOf('bash', 'sh'), 'Shell that runs the scripts on the instance.'),
+    shell: byDefault('shell', 'bash', shellName, 'Shell that runs the scripts on the instance.'),
     buildsDir: optional(
       'builds_dir',
-      nonEmptyText,
+      orEmpty(nonEmptyText),
       "Directory for builds. On an instance: absolute, or relative to the login's home; default `builds`. In a container: absolute; default `/builds`.",
     ),
     minFreeBytes: byDefault(
@@ -108,7 +125,7 @@ export const runnerTable: TableSchema<RunnerSettings> = {
     ),
     cacheDir: optional(
       'cache_dir',
-      nonEmptyText,
+      orEmpty(nonEmptyText),
       "Directory for caches that are not kept in a bucket. On an instance: absolute, or relative to the login's home; default `cache`. In a container: absolute; default `/cache`. Instances that share the directory share the caches.",
     ),
     cache: byDefault('cache', {}, table(cacheTable), 'Where caches are kept.'),

@@ -16,6 +16,8 @@ export interface ReadContext {
   readonly warning: (path: string, message: string) => void
   /** Reads a file that the configuration names; throws as `fs.readFileSync` does. */
   readonly readFile: (path: string) => string
+  /** Variables of this process. Default: none. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
   /** Whether a key that is refused may be ignored all the same. Default: none may. */
   readonly mayIgnore?: (path: string) => boolean
 }
