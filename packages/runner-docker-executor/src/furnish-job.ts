@@ -7,6 +7,7 @@ import { createContainer } from './containers/create-container.ts'
 import { entrypointEnvironment, type WrittenVariable } from './containers/entrypoint-environment.ts'
 import { type FoundShell, shellCommand } from './containers/find-shell.ts'
 import { type ContainerContext, helperContainerParts, jobContainerParts } from './containers/host-config.ts'
+import { keepMounted } from './containers/keep-mounted.ts'
 import type { KnownShells } from './containers/known-shells.ts'
 import type { Engine } from './engine/engine.ts'
 import type { EngineLink } from './engine/engine-link.ts'
@@ -157,6 +158,7 @@ export async function furnishJob(options: FurnishOptions): Promise<FurnishedJob>
   const during = `creating the container of ${wanted.image}`
   const container = jobContainerName(attempt)
   await createContainer(engine, during, { name: container, platform: image.platform, body }, signal)
+  await keepMounted(engine, container, signal)
   const destinations = [...mounts.binds.map((bind) => bind.split(':')[1]!), ...Object.keys(settings.tmpfs)]
   const mounted = settings.volumesFrom.length > 0 ? undefined : destinations
   const question = { container, imageId: image.id, mounted }

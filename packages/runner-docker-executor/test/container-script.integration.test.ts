@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { silentLogger, systemClock } from '@runner-core/fleeting'
 import type { ScriptRun } from '@runner-core/job'
 import { busyboxImage, hasEngine, makeBusyboxImage } from '@runner-core/testkit/containers/busybox-image'
+import { isPodman } from '@runner-core/testkit/containers/engine-kind'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ContainerScript, type ContainerScriptOptions } from '../src/containers/container-script.ts'
 import type { ContainerState } from '../src/containers/container-state.ts'
@@ -12,6 +13,8 @@ import { EngineConnection } from '../src/engine/engine-connection.ts'
 import { EngineFront } from './engine-front.ts'
 import { LocalEngine } from './local-engine.ts'
 import { docker } from './service-image.ts'
+
+if (isPodman) console.warn('SKIPPED: logs of which a part is left: Podman keeps none of a log that is full')
 
 const never = new AbortController().signal
 const local = new LocalEngine()
@@ -170,7 +173,8 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     const { told, start } = script(await container(endsFirst), 'echo right', { resumed: {} })
     await expect(start()).resolves.toEqual({ exitCode: 0 })
     expect(clean(told.text)).toBe('right\n')
-    await expect(script(await container(endsFirst), 'echo never').start()).rejects.toMatchObject({
+    const ends = isPodman ? ['sh', '-c', ':'] : endsFirst
+    await expect(script(await container(ends), 'echo never').start()).rejects.toMatchObject({
       message: expect.stringContaining('entrypoint does not run the shell'),
     })
   })
@@ -214,7 +218,7 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
     const bounds = { 'max-size': '100k', 'max-file': '2' }
     const fill = 'echo first; i=0; while [ $i -lt 6000 ]; do echo "line $i of a long log"; i=$((i+1)); done'
 
-    test('is told of by name, and its end is known by another manager', async () => {
+    test.skipIf(isPodman)('is told of by name, and its end is known by another manager', async () => {
       const id = await container(['sh'], bounds)
       const first = script(id, `${fill}; echo last; exit 3`)
       await first.start()
@@ -227,7 +231,17 @@ describe.skipIf(!hasEngine)('a script in a container', () => {
       expect(second.told.states).toHaveLength(1)
     })
 
-    test('is told of by name where it goes on, and ends by its last word', async () => {
+    test.runIf(isPodman)('fails by that, where nobody knows how much was dropped', async () => {
+      const id = await container(['sh'], bounds)
+      const first = script(id, `${fill}; exit 3`)
+      await first.start()
+      const second = script(id, 'echo again', { nonce: first.nonce, resumed: {} })
+      await expect(second.start()).rejects.toMatchObject({
+        message: expect.stringContaining('whether the script has run'),
+      })
+    })
+
+    test.skipIf(isPodman)('is told of by name where it goes on, and ends by its last word', async () => {
       const id = await container(['sh'], bounds)
       const first = script(id, `${fill}; while [ ! -e /tmp/go ]; do usleep 50000; done; echo last`)
       void first.start().catch(() => {})

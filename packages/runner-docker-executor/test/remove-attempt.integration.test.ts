@@ -8,7 +8,7 @@ import { sweepEngine } from '../src/cleanup/sweep-engine.ts'
 import { helperContainerName, jobContainerName } from '../src/containers/container-names.ts'
 import type { Engine } from '../src/engine/engine.ts'
 import { LocalEngine } from './local-engine.ts'
-import { docker } from './service-image.ts'
+import { docker, makeImage } from './service-image.ts'
 
 if (!hasEngine) console.warn('SKIPPED: removing what an attempt left on an Engine: none answers')
 
@@ -73,7 +73,10 @@ describe.skipIf(!hasEngine)('what an attempt left on an Engine', () => {
   test('is removed without a container of an image that the job made of its own, which has the same labels', async () => {
     const attempt = await make()
     const image = `removal-test-${attempt}`
-    docker('commit', jobContainerName(attempt), image)
+    // As of `docker commit`, whose request Podman does not understand.
+    const labels = attemptLabels({ fleet, attempt, job: 1, project: 7, expiresAt: 0 })
+    const changes = Object.entries(labels).map(([name, value]) => `LABEL ${name}=${value}`)
+    makeImage(image, 'CMD ["true"]', ...changes)
     const foreign = docker('create', '--network', 'none', image).trim()
     onTestFinished(() => {
       docker('rm', '--force', '--volumes', foreign)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { CoordinatorJob } from '@runner-core/runner/testing'
 import { engineGateway } from '@runner-core/testkit/containers/engine-gateway'
+import { isPodman } from '@runner-core/testkit/containers/engine-kind'
 import { hasGit, hasHttpBackend, serveGit, TestRepository } from '@runner-core/testkit/jobs/git-server'
 import { expect, test } from 'vitest'
 import { type ContainerCase, containerCases } from './docker-job-cases.ts'
@@ -30,7 +31,8 @@ async function forContainers(host: string, cleanUp: AsyncDisposableStack): Promi
     ] as const)
       socket.on('error', () => {}).on('close', () => other.destroy())
   })
-  server.listen(0, gateway)
+  // Podman's own network is there only while a container uses it.
+  server.listen(0, isPodman ? undefined : gateway)
   await once(server, 'listening')
   cleanUp.defer(() => void server.close())
   return `${gateway}:${(server.address() as AddressInfo).port}`

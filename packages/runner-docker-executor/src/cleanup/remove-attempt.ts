@@ -82,10 +82,15 @@ async function removeAll({ list, remove }: Kind, clock: Clock, signal: AbortSign
     const failures = (await Promise.all(left.map((each) => failureOf(remove(each))))).filter(
       (each) => each !== undefined,
     )
-    const lasting = failures.find(({ code }) => code !== 'conflict')
+    const lasting = failures.find((failure) => failure.code !== 'conflict' && !isBetweenStates(failure))
     if (failures.length === 0 || lasting !== undefined || looks === maxLooks) return lasting ?? failures[0]
     await delay(clock, pauseMs, signal)
   }
+}
+
+/** How Podman words that a container is just being stopped. */
+function isBetweenStates({ answer = '' }: EngineError): boolean {
+  return answer.includes('container state improper')
 }
 
 async function failureOf(removing: Promise<unknown>): Promise<EngineError | undefined> {

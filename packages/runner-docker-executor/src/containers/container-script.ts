@@ -38,6 +38,8 @@ const maxStarts = 3
 const endMs = 3000
 /** Of what a container prints, the mark of its script is within so much: what its entrypoint says comes first. */
 const longestOpening = 16 * 1024
+/** Of an Engine that empties a log that is full. The script may have run, and is not run again. */
+const lostLog = 'what is left of its output does not say whether the script has run: the Engine has dropped the rest'
 /** As the instance executor says it. */
 const gapNotice = '\n\x1b[33;1mOutput was lost: more than the Engine keeps while it is out of reach.\x1b[0;m\n'
 
@@ -68,6 +70,8 @@ export class ContainerScript {
   /** Whether somebody whose connection, or life, ended asked for a start that may happen late. */
   #mayStartLate: boolean
   #starts = 0
+  /** Starts whose container ended before it had taken what was sent. */
+  #earlyEnds = 0
   /** Since when it is out of reach. */
   #lostAt: number | undefined
 
@@ -135,9 +139,23 @@ export class ContainerScript {
       const reading = `reading the output of container ${container}`
       const isWhole = await readFrames(attached, reading, signal, (frame) => this.#take(frame, 'start'))
       return isWhole ? await this.#goOn(engine, signal) : await this.#lastWord(engine, signal)
+    } catch (error) {
+      if (!(await this.#hasEndedUnder(error, engine, signal))) throw error
+      this.#earlyEnds += 1
+      this.#mayBeCut = this.#earlyEnds < maxStarts
+      return await this.#goOn(engine, signal)
     } finally {
       attached.destroy()
     }
+  }
+
+  /** Whether sending failed since the container has ended: Podman then closes its input. */
+  async #hasEndedUnder(error: unknown, engine: Engine, signal: AbortSignal): Promise<boolean> {
+    if (!(error instanceof EngineError) || error.code !== 'unreachable' || signal.aborted) return false
+    const { code } = (error.cause ?? {}) as { readonly code?: unknown }
+    if (code !== 'EPIPE' && code !== 'ECONNRESET') return false
+    const { status } = await containerState(engine, this.#options.container, signal)
+    return status === 'exited'
   }
 
   /** What an earlier connection, or manager, may have started. */
@@ -160,7 +178,7 @@ export class ContainerScript {
         signal,
       })
       if (!isWhole) return await this.#lastWord(engine, signal)
-      if (isLast) return await this.#end(state)
+      if (isLast) return await this.#end(engine, state)
       this.#position.rewind()
       state = await containerState(engine, container, signal)
     }
@@ -175,7 +193,10 @@ export class ContainerScript {
     return { exitCode: 0 }
   }
 
-  async #end({ exitCode, wasOutOfMemory, startedAt }: ContainerState): Promise<ScriptEnd | 'not started'> {
+  async #end(
+    engine: Engine,
+    { exitCode, wasOutOfMemory, startedAt }: ContainerState,
+  ): Promise<ScriptEnd | 'not started'> {
     const { untilBytes } = this.#run.resumed ?? {}
     if (untilBytes !== undefined) {
       // How it ended is known already.
@@ -183,6 +204,14 @@ export class ContainerScript {
       return { exitCode: 0 }
     }
     if (this.#markers.first !== undefined || this.#hasGap) return wasOutOfMemory ? { signal: 'KILL' } : { exitCode }
+    if (
+      this.#run.resumed !== undefined &&
+      this.#starts === 0 &&
+      engine.isPodman &&
+      // What a shell says of a script that was cut goes elsewhere.
+      this.#held.some(({ stream, bytes }) => stream === 'stdout' && bytes.length > 0)
+    )
+      throw new EnvironmentError('failed', lostLog)
     // Nothing of the script came, or only a part, of which nothing was run. A start that was asked for over a
     // connection that broke may happen late, instead of ours. The container then ends without the script that we sent.
     if (this.#mayBeCut || (this.#mayStartLate && this.#starts < maxStarts)) {

@@ -6,6 +6,8 @@ export interface EngineRequest {
   readonly method: 'GET' | 'POST'
   /** With its query, without the version of the API. */
   readonly path: string
+  /** @defaultValue the one that both speak */
+  readonly version?: string
   readonly headers?: Readonly<Record<string, string>>
 }
 

@@ -34,6 +34,8 @@ export class Engine {
   readonly apiVersion: string
   /** As the Engine gives them: `linux`, `amd64`. */
   readonly platform: { readonly os: string; readonly architecture: string }
+  /** Whether it is Podman: it begins a log that is full anew, and keeps none of it. */
+  readonly isPodman: boolean
   readonly #agent: Agent
   readonly #clock: Clock
 
@@ -42,11 +44,13 @@ export class Engine {
     clock: Clock,
     apiVersion: string,
     platform: { readonly os: string; readonly architecture: string },
+    isPodman: boolean,
   ) {
     this.#agent = agent
     this.#clock = clock
     this.apiVersion = apiVersion
     this.platform = platform
+    this.isPodman = isPodman
     this.docker = createClient(agent, `v${apiVersion}`)
   }
 
@@ -58,7 +62,8 @@ export class Engine {
         createClient(agent, undefined).version(),
       )
       const apiVersion = commonVersion(answer)
-      return new Engine(agent, clock, apiVersion, { os: `${answer.Os}`, architecture: `${answer.Arch}` })
+      const platform = { os: `${answer.Os}`, architecture: `${answer.Arch}` }
+      return new Engine(agent, clock, apiVersion, platform, isOfPodman(answer))
     } catch (error) {
       agent.destroy()
       throw error
@@ -92,7 +97,7 @@ export class Engine {
     request: EngineRequest,
     limitMs: number = callLimitMs,
   ): Promise<IncomingMessage> {
-    const path = `/v${this.apiVersion}${request.path}`
+    const path = `/v${request.version ?? this.apiVersion}${request.path}`
     const target = { ...request, path, agent: this.#agent, host, [isStreamed]: true }
     return bounded(during, { clock: this.#clock, limitMs, signal }, (given) =>
       openStream(during, target, { opening: given, reading: signal }),
@@ -216,6 +221,10 @@ export function commonVersion(answer: { readonly ApiVersion?: unknown; readonly 
   const common = compareVersions(newest, newestApi) < 0 ? newest : newestApi
   // An Engine whose oldest version is newer than our newest one is tried with that.
   return compareVersions(common, minimum) < 0 ? minimum : common
+}
+
+function isOfPodman({ Components: components }: { readonly Components?: unknown }): boolean {
+  return Array.isArray(components) && components.some((each) => /^podman/i.test(String(each?.Name)))
 }
 
 function isVersion(text: string): boolean {

@@ -52,15 +52,24 @@ export async function awaitReadiness(
   try {
     const readiness = await Promise.race(looks)
     if (readiness.state !== 'unknown') return readiness
-    const { State: state } = await engine.call(`looking at service ${service.title}`, signal, (docker, abortSignal) =>
-      docker.getContainer(service.id).inspect({ abortSignal }),
-    )
-    return state.Running ? readiness : { state: 'ended', exitCode: state.ExitCode }
+    return (await endOf(engine, service, signal)) ?? readiness
   } finally {
     stop.abort(new Error('the service is known to be up, or not'))
     // A container that was made to look is removed before.
     await Promise.allSettled(looks)
   }
+}
+
+/** Undefined: it runs. */
+async function endOf(
+  engine: Engine,
+  { id, title }: StartedService,
+  signal: AbortSignal,
+): Promise<Readiness | undefined> {
+  const { State: state } = await engine.call(`looking at service ${title}`, signal, (docker, abortSignal) =>
+    docker.getContainer(id).inspect({ abortSignal }),
+  )
+  return state.Running ? undefined : { state: 'ended', exitCode: state.ExitCode }
 }
 
 async function lookByItsMeans(engine: Engine, service: StartedService, options: ReadinessOptions): Promise<Readiness> {
@@ -97,8 +106,10 @@ async function byPorts(engine: Engine, service: StartedService, options: Readine
     const seconds = Math.max(1, Math.ceil((waitMs - (clock.now() - began)) / 1000))
     return portScript({ ports: service.ports, seconds, countsLoopback })
   }
-  const ends: (typeof inItself)[] = [inItself, besideIt]
-  for (const look of ends) {
+  for (const look of [inItself, besideIt]) {
+    // To start a container beside one that has ended, Podman starts that one again.
+    const end = look === besideIt ? await endOf(engine, service, options.signal) : undefined
+    if (end !== undefined) return end
     const exitCode = await look(engine, service, script(), options)
     if (exitCode === 0) return { state: 'up' }
     if (exitCode === nothingListens)

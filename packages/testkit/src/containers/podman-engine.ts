@@ -4,12 +4,14 @@ import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { listProcesses } from '@runner-core/runner/testing'
+import { killIfThere } from '../manager/managers.ts'
 import type { OwnEngine } from './own-engine.ts'
 
 /** Why Podman cannot be started here; undefined when it can. */
 export function podmanMissing(): string | undefined {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'this process is not root on Linux'
-  for (const program of ['podman', 'runc'])
+  for (const program of ['podman', 'runc', 'catatonit'])
     if (spawnSync('which', [program]).status !== 0) return `${program} is not installed`
   // Services are found by their names through these.
   for (const program of ['netavark', 'aardvark-dns'])
@@ -43,7 +45,9 @@ export async function startPodman(images: readonly string[]): Promise<OwnEngine>
       ['network', 'prune', '--force'],
     ])
       spawnSync('podman', [...store, ...words], { env, stdio: 'ignore' })
-    spawnSync('umount', [`${directory}/root/overlay`], { stdio: 'ignore' })
+    // Those of commands that could not be started wait for ever.
+    for (const { pid, commandLine } of listProcesses()) if (commandLine.includes(directory)) killIfThere(pid)
+    spawnSync('umount', ['--recursive', `${directory}/root/overlay`], { stdio: 'ignore' })
     rmSync(directory, { recursive: true, force: true })
   }
   const archive = join(directory, 'images.tar')
