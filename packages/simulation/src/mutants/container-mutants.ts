@@ -117,4 +117,18 @@ export const containerMutants: readonly Mutant[] = [
     replace: "const startedBefore = ''",
     focus: ['afterJob', 'afterJob', 'engineCut', 'killNow', 'killBefore', 'killAfter'],
   },
+  {
+    name: 'networks of a job that is over stay',
+    breaks: 6,
+    file: executor('cleanup/remove-attempt'),
+    find: 'return all.map(({ Id: id }) => id)',
+    replace: 'return all.slice(all.length).map(({ Id: id }) => id)',
+  },
+  {
+    name: 'containers do not say which fleet they are of',
+    breaks: 6,
+    file: executor('cleanup/labels'),
+    find: '    [fleetLabel]: fleet,\n',
+    replace: '',
+  },
 ]
