@@ -180,7 +180,7 @@ describe.skipIf(!hasEngine)('a job', () => {
   }
   const withClient = { image: imageOf(helperImage, { entrypoint: [''] }) }
 
-  test('that stops its own container fails as a script that is killed', async () => {
+  test.skipIf(isPodman)('that stops its own container fails as a script that is killed', async () => {
     const given = await start({ settings })
     const script = [
       'echo "before"',
@@ -314,7 +314,8 @@ describe.skipIf(!hasEngine)('a job', () => {
   })
 })
 
-if (isPodman) console.warn('SKIPPED: a job that removes its own container: Podman says first that it was killed')
+if (isPodman)
+  console.warn('SKIPPED: a job that stops or removes its own container: with Podman its end is one of several')
 const missing = !hasEngine
   ? 'no Docker Engine answers'
   : isPodman

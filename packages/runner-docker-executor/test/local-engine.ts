@@ -17,6 +17,8 @@ export class LocalEngine {
     return new EngineConnection(async () => {
       const socket = connect({ path: socketPath, allowHalfOpen: true })
       await once(socket, 'connect')
+      // One that is cut may be in nobody's hands.
+      socket.on('error', () => {})
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
       return socket

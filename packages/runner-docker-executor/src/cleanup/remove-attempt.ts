@@ -64,7 +64,7 @@ export async function removeAttempt(
   ]
   let failure: EngineError | undefined
   for (const kind of kinds) {
-    const own = await removeAll(kind, clock, signal)
+    const own = await removeAll(kind, engine, clock, signal)
     failure ??= own
   }
   if (failure !== undefined) throw failure
@@ -76,21 +76,22 @@ interface Kind {
 }
 
 /** What is in the way. */
-async function removeAll({ list, remove }: Kind, clock: Clock, signal: AbortSignal): Promise<EngineError | undefined> {
+async function removeAll(
+  { list, remove }: Kind,
+  // It answers as if it had failed where a container is just being stopped.
+  { isPodman }: Pick<Engine, 'isPodman'>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<EngineError | undefined> {
   for (let looks = 1; ; looks++) {
     const left = await list()
     const failures = (await Promise.all(left.map((each) => failureOf(remove(each))))).filter(
       (each) => each !== undefined,
     )
-    const lasting = failures.find((failure) => failure.code !== 'conflict' && !isBetweenStates(failure))
+    const lasting = failures.find(({ code }) => code !== 'conflict' && !(isPodman && code === 'failed'))
     if (failures.length === 0 || lasting !== undefined || looks === maxLooks) return lasting ?? failures[0]
     await delay(clock, pauseMs, signal)
   }
-}
-
-/** How Podman words that a container is just being stopped. */
-function isBetweenStates({ answer = '' }: EngineError): boolean {
-  return answer.includes('container state improper')
 }
 
 async function failureOf(removing: Promise<unknown>): Promise<EngineError | undefined> {
