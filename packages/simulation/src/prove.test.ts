@@ -15,14 +15,14 @@ const seedsFrom = (first: number, count: number): number[] => Array.from({ lengt
 
 describe('the seven promises hold', () => {
   // Seeds that nobody has seen before are for `npm run prove`: what they find is a finding, not the fault of a change.
-  test('in the same 90 runs each time', { timeout: 180_000 }, async () => {
+  test('in the same 90 runs each time', { timeout: 360_000 }, async () => {
     const { violations, crashPoints } = await prove(seedsFrom(1, 90))
     expect(violations.map(({ seed, story }) => `seed ${seed}: ${story}`)).toEqual([])
     expect(crashPoints).toBeGreaterThan(90)
   })
 })
 
-test('they hold on SQLite', { timeout: 180_000 }, async () => {
+test('they hold on SQLite', { timeout: 360_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), 'world-'))
   const stores = new Set<SqliteStateStore>()
   try {
@@ -46,7 +46,7 @@ test('they hold on SQLite', { timeout: 180_000 }, async () => {
   }
 })
 
-describe('whoever watches sees', { timeout: 180_000 }, () => {
+describe('whoever watches sees', { timeout: 360_000 }, () => {
   test.each(bugs)('$breaks: $name', async (bug) => {
     expect(await findBug(bug, seedsFrom(1, 100))).toBeDefined()
   })
