@@ -336,6 +336,8 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/launches/launcher'),
     find: 'if (launch === undefined) return row.launchToken === undefined ? undefined : this.#ended.get(row.launchToken)',
     replace: 'if (launch === undefined) return undefined',
+    equivalent:
+      'its token says that it is the fleet’s all the same: it is removed in place of being used, and nothing is lost',
   },
   {
     name: 'instances are not written down as ours',
@@ -350,6 +352,7 @@ export const provisionerMutants: readonly Mutant[] = [
     file: at('provisioner/provisioner'),
     find: "if (removal !== undefined && lostAt === undefined)\n      intents.note('removal', id,",
     replace: "if (removal === null) intents.note('removal', id,",
+    focus: ['blackout', 'blackout', 'killNow', 'longJob', 'jobs'],
   },
   {
     name: 'one that lost the fleet is not told to stop',
