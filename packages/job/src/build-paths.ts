@@ -96,8 +96,7 @@ export function buildsDirectory(configured: string): string {
 
 /**
  * The project's path, `group/project`: what the work tree is named after. A server that does not tell it has it in the
- * repository's address. Thrown: {@link JobError} `invalid_job` when
- * it would lead elsewhere.
+ * repository's address. Thrown: {@link JobError} `invalid_job` when it would lead elsewhere.
  */
 export function projectPath(payload: JobPayload): string {
   const path =

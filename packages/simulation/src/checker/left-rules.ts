@@ -39,7 +39,7 @@ export const nothingIsLeft: CreateRule = (report) => {
 
 /** When nobody needed it any more; undefined: somebody may. */
 function endOf({ machine, job, attempt, madeAt }: ThingBook, books: Books): number | undefined {
-  // Nobody can say whose it is: whoever ran there then may need it.
+  // Nobody can say whose it is: a job that ran there then may need it.
   if (job === undefined) {
     const runs = [...books.runs.values()].filter((run) => run.machine === machine && run.startedAt <= books.at)
     if (runs.some((run) => run.lives && run.startedAt <= madeAt + sweptWithinMs)) return undefined
